@@ -1,0 +1,122 @@
+"""The hierarchical VecSet autoencoder of the paper (section 3.2, Eq. 1 to 9, Figure 4)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from model.config import AutoEncoderConfig, LevelConfig
+from model.field import OccupancyField, QueryAttention, fold
+from model.latents import Latents
+from model.nn.blocks import CrossAttentionBlock, SelfAttentionBlock
+from model.nn.embeddings import PointEmbedding
+from model.nn.fps import farthest_point_sampling
+
+
+class Bottleneck(nn.Module):
+    """The normalised bottleneck (NBAE, Table 2): features -> standardised latents -> features."""
+
+    def __init__(self, channels: int, latent_channels: int) -> None:
+        super().__init__()
+        self.latent_channels = latent_channels
+        self.down = nn.Linear(channels, latent_channels)
+        self.gamma = nn.Parameter(torch.ones(latent_channels))
+        self.beta = nn.Parameter(torch.zeros(latent_channels))
+        self.up = nn.Linear(latent_channels, channels)
+
+    def to_latents(self, features: Float[Tensor, "b m c"]) -> Float[Tensor, "b m d"]:
+        """FtoL: zero mean and unit variance over the channels of each vector (Eq. 6, appendix C)."""
+        return F.layer_norm(self.down(features), (self.latent_channels,), eps=1e-6)
+
+    def to_features(self, latents: Float[Tensor, "b m d"]) -> Float[Tensor, "b m c"]:
+        """LtoF: scale and shift, then project up (Eq. 7)."""
+        out: Tensor = self.up(latents * self.gamma + self.beta)
+        return out
+
+
+class Level(nn.Module):
+    """One level: down-sampling by cross-attention, bottleneck, self-attention decoder."""
+
+    def __init__(self, config: AutoEncoderConfig, level: LevelConfig) -> None:
+        super().__init__()
+        self.downsample = CrossAttentionBlock(config.channels, config.head_channels)
+        self.bottleneck = Bottleneck(config.channels, level.channels)
+        self.layers = nn.Sequential(
+            *(SelfAttentionBlock(config.channels, config.head_channels) for _ in range(level.layers))
+        )
+
+
+class AutoEncoder(nn.Module):
+    """Surface points -> per-level latents -> occupancy field.
+
+    All points are in the canonical frame: bounding-box centre at the origin, farthest surface point
+    at norm 1 (paper, appendix B). Levels are kept coarse to fine throughout.
+    """
+
+    def __init__(self, config: AutoEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, head = config.channels, config.head_channels
+        self.point_embedding = PointEmbedding(width)
+        self.levels = nn.ModuleList(Level(config, level) for level in config.levels)
+        self.upsamples = nn.ModuleList(CrossAttentionBlock(width, head) for _ in config.levels[1:])
+        self.query_attentions = nn.ModuleList(QueryAttention(width, head) for _ in config.levels)
+        self.to_logit = nn.Linear(width * len(config.levels), 1)
+
+    def encode(self, points: Float[Tensor, "b n 3"], *, ordered: bool = False) -> Latents:
+        """Latents of a batch of surface point clouds (Eq. 1, 6).
+
+        Args:
+            points: n >= the finest level's tokens.
+            ordered: the cloud begins with its farthest-point order (as served clouds do), so that
+                each level's points are a prefix; otherwise they are sampled here, from point 0.
+        """
+        finest = self.config.levels[-1].tokens
+        if points.shape[1] < finest:
+            raise ValueError(f"encoding needs at least {finest} points, got {points.shape[1]}")
+        if ordered:
+            centres = points[:, :finest]
+        else:
+            chosen = farthest_point_sampling(points, finest)
+            centres = points.gather(1, chosen.unsqueeze(-1).expand(-1, -1, 3))
+        features = self.point_embedding(points)
+        queries = self.point_embedding(centres)
+        latents: list[Tensor] = []
+        for level, config in zip(reversed(self.levels), reversed(self.config.levels), strict=True):
+            assert isinstance(level, Level)
+            features = level.downsample(queries[:, : config.tokens], features)
+            latents.append(level.bottleneck.to_latents(features))
+        return Latents(tuple(reversed(latents)))
+
+    def decode(self, latents: Latents) -> OccupancyField:
+        """The occupancy field of a batch of latents (Eq. 7 to 9)."""
+        return self.fold(self.decode_features(latents))
+
+    def fold(self, features: tuple[Float[Tensor, "b m c"], ...]) -> OccupancyField:
+        """The query function of decoded features, folded (Eq. 9)."""
+        return fold(self.point_embedding, self.query_attentions, self.to_logit, features)
+
+    def decode_features(self, latents: Latents) -> tuple[Float[Tensor, "b m c"], ...]:
+        """F_i of every level, coarse to fine (Eq. 7, 8)."""
+        features: list[Tensor] = []
+        for i, (level, latent) in enumerate(zip(self.levels, latents.levels, strict=True)):
+            assert isinstance(level, Level)
+            x = level.bottleneck.to_features(latent)
+            if i > 0:
+                x = x + self.upsamples[i - 1](x, features[-1])
+            features.append(level.layers(x))
+        return tuple(features)
+
+    def query_reference(
+        self, queries: Float[Tensor, "b q 3"], features: tuple[Float[Tensor, "b m c"], ...]
+    ) -> Float[Tensor, "b q"]:
+        """Eq. 9 module by module: the readable form that `OccupancyField` must equal."""
+        embedded = self.point_embedding(queries)
+        attended = [
+            attention(embedded, context)
+            for attention, context in zip(self.query_attentions, features, strict=True)
+        ]
+        logits: Tensor = self.to_logit(torch.cat(attended, dim=-1))
+        return logits.squeeze(-1)

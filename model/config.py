@@ -1,0 +1,182 @@
+"""Configurations: frozen dataclasses handed down constructors, checked when made.
+
+Levels are always listed coarse to fine, so a three-level model reads (level 3, level 2, level 1) as in
+the paper's cascade. JSON-able through `to_dict` and `from_dict`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+_Config = TypeVar("_Config")
+
+CATEGORIES = ("table", "car", "chair", "airplane", "sofa", "rifle", "lamp")
+"""The paper's seven selected ShapeNet categories, in the order of its Table 4."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot work; the message says why and what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelConfig:
+    """One level of the latent hierarchy (paper, section 3.2)."""
+
+    tokens: int  # M_i: latent vectors in the set
+    channels: int  # D_i: channels of each latent vector
+    layers: int  # self-attention layers in this level's decoder (Eq. 8)
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "channels"):
+            if getattr(self, name) < 2:
+                raise ConfigError(f"a level needs at least 2 {name}, got {getattr(self, name)}")
+        if self.layers < 0:
+            raise ConfigError(f"layers cannot be negative, got {self.layers}")
+
+
+@dataclass(frozen=True, slots=True)
+class AutoEncoderConfig:
+    """Sizes of the hierarchical VecSet autoencoder (paper, section 3.2, Table 3)."""
+
+    channels: int  # C: feature width of every level
+    levels: tuple[LevelConfig, ...]  # coarse to fine: level L first, level 1 last
+    head_channels: int = 64  # channels of one attention head
+    input_points: int = 8192  # N: surface points the encoder is served with
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise ConfigError("an autoencoder needs at least one level")
+        if self.channels % self.head_channels:
+            raise ConfigError(
+                f"channels ({self.channels}) must be a multiple of head_channels "
+                f"({self.head_channels}): every head gets whole channels"
+            )
+        tokens = [level.tokens for level in self.levels]
+        if any(fine < coarse for coarse, fine in zip(tokens, tokens[1:], strict=False)):
+            raise ConfigError(f"levels go coarse to fine: tokens must not shrink, got {tokens}")
+        if tokens[-1] > self.input_points:
+            raise ConfigError(
+                f"the finest level samples {tokens[-1]} points out of input_points="
+                f"{self.input_points}: raise input_points or lower its tokens"
+            )
+
+    @property
+    def heads(self) -> int:
+        return self.channels // self.head_channels
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiserConfig:
+    """Size of one denoising network of the cascade (paper, section 4.2)."""
+
+    channels: int  # width of the transformer
+    layers: int  # self-attention blocks
+    head_channels: int = 64
+
+    def __post_init__(self) -> None:
+        if self.channels % self.head_channels:
+            raise ConfigError(
+                f"channels ({self.channels}) must be a multiple of head_channels "
+                f"({self.head_channels})"
+            )
+        if self.layers < 1:
+            raise ConfigError(f"a denoiser needs at least one layer, got {self.layers}")
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeConfig:
+    """The cascaded diffusion: one denoiser a level, coarse to fine (paper, section 3.3)."""
+
+    denoisers: tuple[DenoiserConfig, ...]
+    categories: tuple[str, ...] = CATEGORIES  # conditions C; "no category" is always one more
+    condition_noise: float = 0.1  # largest noise added to coarser latents in training
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingDefaults:
+    """What a request gets when it does not say (documented in the model card)."""
+
+    resolution: int = 128  # cells per side of the extraction grid
+    steps: int = 18  # noise levels of the sampler
+    guidance: float = 1.0  # 1: the conditional model alone
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything needed to build a model; stored beside its weights as config.json."""
+
+    name: str
+    version: str
+    licence: str
+    autoencoder: AutoEncoderConfig
+    cascade: CascadeConfig | None = None
+    sampling: SamplingDefaults = SamplingDefaults()
+
+    def __post_init__(self) -> None:
+        if self.cascade and len(self.cascade.denoisers) != len(self.autoencoder.levels):
+            raise ConfigError(
+                f"the cascade has {len(self.cascade.denoisers)} denoisers for "
+                f"{len(self.autoencoder.levels)} levels: it needs one a level"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Build from plain values (parsed JSON); unknown keys are a ConfigError naming them."""
+        values = dict(values)
+        autoencoder = dict(values.pop("autoencoder"))
+        autoencoder["levels"] = tuple(
+            _from_values(LevelConfig, level) for level in autoencoder["levels"]
+        )
+        cascade = values.pop("cascade", None)
+        if cascade is not None:
+            cascade = dict(cascade)
+            cascade["denoisers"] = tuple(
+                _from_values(DenoiserConfig, denoiser) for denoiser in cascade["denoisers"]
+            )
+            cascade["categories"] = tuple(cascade["categories"])
+            cascade = _from_values(CascadeConfig, cascade)
+        return _from_values(
+            cls,
+            values
+            | {
+                "autoencoder": _from_values(AutoEncoderConfig, autoencoder),
+                "cascade": cascade,
+                "sampling": _from_values(SamplingDefaults, values.pop("sampling", {})),
+            },
+        )
+
+
+def _from_values(cls: type[_Config], values: Mapping[str, Any]) -> _Config:
+    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if unknown := set(values) - known:
+        raise ConfigError(
+            f"{cls.__name__} does not know {sorted(unknown)}; it knows {sorted(known)}"
+        )
+    return cls(**values)
+
+
+PRESETS = {
+    # Small enough for two CPU cores; scores in model/weights/starter/README.md.
+    "starter": ModelConfig(
+        name="starter",
+        version="0.1",
+        licence="MIT",
+        autoencoder=AutoEncoderConfig(
+            channels=128,
+            levels=(LevelConfig(16, 32, 3), LevelConfig(48, 16, 3), LevelConfig(160, 8, 2)),
+        ),
+        cascade=CascadeConfig(
+            denoisers=(
+                DenoiserConfig(channels=192, layers=4),
+                DenoiserConfig(channels=192, layers=4),
+                DenoiserConfig(channels=192, layers=4),
+            )
+        ),
+    ),
+}

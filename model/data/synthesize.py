@@ -1,0 +1,173 @@
+"""Procedural shapes -> training shards, labelled by their exact signed distance."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+from tqdm import tqdm
+
+from model.config import CATEGORIES
+from model.data import procedural
+from model.data.procedural import jumble
+from model.data.procedural.solids import Solids
+from model.data.shards import (
+    NEAR_POINTS,
+    NEAR_SCALES,
+    SHAPES_PER_SHARD,
+    SURFACE_POINTS,
+    UNLABELLED,
+    VOLUME_POINTS,
+    VOLUME_RADIUS,
+    ShapeSample,
+    shard_names,
+    write_shard,
+)
+
+Split = Literal["train", "test"]
+
+JUMBLE = "jumble"
+SHAPES_PER_SEED = 1_000_000
+TEST_SEEDS = 1 << 48  # shape seeds of the train split lie below, those of the test split from here
+
+
+def synthesize(
+    out: Path | str,
+    *,
+    per_category: int,
+    jumbles: int = 0,
+    seed: int,
+    split: Split = "train",
+    device: str = "cpu",
+    batch: int = 1,
+) -> int:
+    """Write shards of `per_category` shapes of each category and `jumbles` unlabelled ones.
+
+    Categories take turns, so that each shard is balanced. Shapes are named "chair:<shape seed>";
+    splits and values of `seed` never share a shape seed, so calls with different ones add up in
+    one folder. Shards that exist are kept. The same arguments give the same files. Returns the
+    number of shapes written.
+    """
+    names = shape_names(per_category=per_category, jumbles=jumbles, seed=seed, split=split)
+    written = 0
+    with tqdm(total=len(names), unit="shape", disable=not sys.stderr.isatty()) as progress:
+        for start in range(0, len(names), SHAPES_PER_SHARD):
+            members = names[start : start + SHAPES_PER_SHARD]
+            index = start // SHAPES_PER_SHARD
+            path = Path(out) / f"procedural-{split}-{seed}-{index:05d}.safetensors"
+            if path.exists() and shard_names(path) == tuple(members):
+                progress.update(len(members))
+                continue
+            samples: list[ShapeSample] = []
+            for first in range(0, len(members), batch):
+                samples += sample_shapes(members[first : first + batch], device=device)
+                progress.update(len(members[first : first + batch]))
+            write_shard(path, samples, source=f"procedural:{split}:{seed}")
+            written += len(samples)
+    return written
+
+
+def shape_names(*, per_category: int, jumbles: int, seed: int, split: Split) -> list[str]:
+    """Names of the shapes of one call of `synthesize`, in order."""
+    if split not in ("train", "test"):
+        raise ValueError(f"split '{split}' is unknown: choose 'train' or 'test'")
+    if not 0 <= seed < TEST_SEEDS // SHAPES_PER_SEED:
+        raise ValueError(f"seed {seed} is out of range: 0 to {TEST_SEEDS // SHAPES_PER_SEED - 1}")
+    if not 0 <= max(per_category, jumbles) <= SHAPES_PER_SEED:
+        raise ValueError(f"at most {SHAPES_PER_SEED} shapes a category; use another seed for more")
+    first = seed * SHAPES_PER_SEED + (TEST_SEEDS if split == "test" else 0)
+    names: list[str] = []
+    for index in range(max(per_category, jumbles)):
+        names += [f"{category}:{first + index}" for category in CATEGORIES if index < per_category]
+        names += [f"{JUMBLE}:{first + index}"] * (index < jumbles)
+    return names
+
+
+def sample_shapes(names: Sequence[str], *, device: str = "cpu") -> list[ShapeSample]:
+    """Build the named shapes as one batch, sample and label them.
+
+    The random points depend on the whole batch and the kind of device; the shapes do not.
+    """
+    solids = Solids.stack([_build(name) for name in names]).to(device)
+    generator = Generator(device).manual_seed(int(names[0].partition(":")[2]))
+    pool = solids.sample_surface(SURFACE_POINTS + NEAR_POINTS, generator)
+    near = _near(pool[:, SURFACE_POINTS:], generator)
+    arrays = {
+        "surface": _rounded(pool[:, :SURFACE_POINTS]),
+        "inside": _inside(solids, generator),
+        "outside": _outside(solids, generator),
+        "near": near,
+        "near_occupied": solids.occupied(near),
+    }
+    columns = {field: array.cpu().numpy() for field, array in arrays.items()}
+    return [
+        ShapeSample(
+            surface=columns["surface"][row].astype(np.float16),
+            inside=columns["inside"][row].astype(np.float16),
+            outside=columns["outside"][row].astype(np.float16),
+            near=columns["near"][row].astype(np.float16),
+            near_occupied=columns["near_occupied"][row].astype(np.uint8),
+            category=_category(name),
+            name=name,
+        )
+        for row, name in enumerate(names)
+    ]
+
+
+def _build(name: str) -> Solids:
+    category, _, seed = name.partition(":")
+    if category == JUMBLE:
+        return jumble.build(np.random.default_rng(int(seed)))
+    return procedural.build(category, int(seed))
+
+
+def _category(name: str) -> int:
+    category = name.partition(":")[0]
+    return UNLABELLED if category == JUMBLE else CATEGORIES.index(category)
+
+
+def _rounded(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:
+    """The float32 values that the float16 file will hold: labels belong to these."""
+    return points.to(torch.float16).to(torch.float32)
+
+
+def _near(surface: Float[Tensor, "b n 3"], generator: Generator) -> Float[Tensor, "b n 3"]:
+    """The surface points jittered, one half at each of `NEAR_SCALES` (paper, appendix A.2)."""
+    fine, coarse = NEAR_SCALES
+    noise = torch.randn(surface.shape, generator=generator, device=surface.device)
+    half = surface.shape[1] // 2
+    return _rounded(surface + torch.cat([fine * noise[:, :half], coarse * noise[:, half:]], dim=1))
+
+
+def _inside(solids: Solids, generator: Generator) -> Float[Tensor, "b n 3"]:
+    """Points uniform in the solid; a few more are drawn, as rounding takes some out of it."""
+    count = VOLUME_POINTS + VOLUME_POINTS // 4
+    points = _rounded(solids.sample_inside(count, generator))
+    return _first(points, solids.occupied(points))
+
+
+def _outside(solids: Solids, generator: Generator) -> Float[Tensor, "b n 3"]:
+    """Points uniform in the ball of radius sqrt(3) less the shape (paper, appendix A.1).
+
+    The unit sphere that holds the shape fills under a fifth of that ball: 3/2 draws are plenty.
+    """
+    shape, device = (len(solids), VOLUME_POINTS + VOLUME_POINTS // 2), solids.rounding.device
+    direction = torch.randn((*shape, 3), generator=generator, device=device)
+    radius = VOLUME_RADIUS * torch.rand((*shape, 1), generator=generator, device=device) ** (1 / 3)
+    points = _rounded(direction / direction.norm(dim=-1, keepdim=True) * radius)
+    return _first(points, ~solids.occupied(points))
+
+
+def _first(points: Float[Tensor, "b n 3"], accepted: Bool[Tensor, "b n"]) -> Float[Tensor, "b k 3"]:
+    """Each row's first `VOLUME_POINTS` accepted points."""
+    fewest = int(accepted.sum(dim=1).min())
+    if fewest < VOLUME_POINTS:
+        raise RuntimeError(f"a shape has only {fewest} of {VOLUME_POINTS} volume points")
+    order = accepted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+    return points.gather(1, order[:, :VOLUME_POINTS, None].expand(-1, -1, 3))

@@ -1,0 +1,84 @@
+"""The cascade: one denoiser a level, each conditioned on all coarser levels (Eq. 10 to 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from model.config import AutoEncoderConfig, CascadeConfig
+from model.diffusion.denoiser import Denoiser
+from model.diffusion.edm import denoise, noise_levels
+from model.diffusion.sampler import heun_sampler, seeded_noise
+from model.latents import Latents
+
+OnStep = Callable[[int, float], None]
+"""Called with (level number, fraction of that level done) after each step; may raise to stop."""
+
+
+class Cascade(nn.Module):
+    """Samples latents level by level, coarse to fine."""
+
+    def __init__(self, config: CascadeConfig, autoencoder: AutoEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.levels = autoencoder.levels
+        channels = [level.channels for level in autoencoder.levels]
+        self.denoisers = nn.ModuleList(
+            Denoiser(denoiser, channels[i], channels[:i], len(config.categories))
+            for i, denoiser in enumerate(config.denoisers)
+        )
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        seeds: Sequence[int],  # one a row
+        categories: Int64[Tensor, "b"],  # indices; len(config.categories) is "no category"
+        *,
+        steps: int,
+        guidance: float,  # 1: conditional; 0: unconditional; above 1: classifier-free guidance
+        on_step: OnStep,
+        kept: Sequence[Tensor] = (),  # coarsest levels to keep, coarse to fine
+    ) -> Latents:
+        """Latents of new shapes, or of variants that keep the coarsest levels as they are."""
+        sigmas = noise_levels(steps)
+        sets = list(kept)
+        for i in range(len(sets), len(self.levels)):
+            level = self.levels[i]
+            number = len(self.levels) - i
+            noise = seeded_noise(seeds, number, level.tokens, level.channels, categories.device)
+            sets.append(
+                heun_sampler(
+                    self._guided(i, categories, sets, guidance),
+                    noise,
+                    sigmas,
+                    lambda done, number=number: on_step(number, done / steps),  # type: ignore[misc]
+                )
+            )
+        return Latents(tuple(sets))
+
+    def _guided(
+        self,
+        index: int,
+        categories: Int64[Tensor, "b"],
+        coarser: Sequence[Tensor],
+        guidance: float,
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """D of one level, guided away from "no category" (Ho and Salimans 2022)."""
+        network = self.denoisers[index]
+        assert isinstance(network, Denoiser)
+        unlabelled = torch.full_like(categories, network.no_category)
+        if guidance == 0:
+            categories = unlabelled
+        conditions = network.condition(categories, coarser)
+        if guidance in (0, 1):
+            return lambda x, sigma: denoise(network, x, sigma, conditions)
+        without = network.condition(unlabelled, coarser)
+
+        def guided(x: Tensor, sigma: Tensor) -> Tensor:
+            D_without = denoise(network, x, sigma, without)
+            return D_without + guidance * (denoise(network, x, sigma, conditions) - D_without)
+
+        return guided

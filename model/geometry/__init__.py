@@ -1,0 +1,1 @@
+"""Meshes and point clouds in numpy: input, output, frames, sampling, isosurfaces. Never torch."""

@@ -1,0 +1,50 @@
+"""NumPy `.npy`: a point cloud as one N x 3 array, never pickled objects."""
+
+import io
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from model.geometry.errors import MeshError, malformed, too_large
+from model.geometry.formats.raw_mesh import RawMesh
+from model.geometry.limits import MeshLimits
+
+NPY_MAGIC = b"\x93NUMPY"
+
+
+def read_npy(data: bytes, limits: MeshLimits) -> RawMesh:
+    """Read an N x 3 array of real numbers; the header is checked before memory is spent on it.
+
+    Raises:
+        MeshError: `malformed_mesh`, or `mesh_too_large`.
+    """
+    stream = io.BytesIO(data)
+    shape, fortran_order, dtype = _read_header(stream)
+    if len(shape) != 2 or shape[1] != 3 or dtype.kind not in "fiu":
+        raise MeshError(
+            "malformed_mesh",
+            f"The array has shape {shape} and type {dtype}, not N x 3 real numbers.",
+            "Save the points as a float32 array with one row (x, y, z) for each point.",
+        )
+    count = shape[0]
+    if count > limits.max_cloud_points:
+        raise too_large("points", count, limits.max_cloud_points)
+    found = len(data) - stream.tell()
+    expected = count * 3 * dtype.itemsize
+    if found < expected:
+        raise malformed(
+            f"The array of {count:,} points takes {expected:,} bytes, but {found:,} follow."
+        )
+    flat = np.frombuffer(data, dtype=dtype, count=3 * count, offset=stream.tell())
+    points = flat.reshape(shape, order="F" if fortran_order else "C").astype(np.float64)
+    return RawMesh(np.ascontiguousarray(points), np.empty((0, 3), dtype=np.int64))
+
+
+def _read_header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    try:
+        version = npy_format.read_magic(stream)
+        if version == (1, 0):
+            return npy_format.read_array_header_1_0(stream)
+        return npy_format.read_array_header_2_0(stream)
+    except ValueError as error:
+        raise malformed(f"The header of the npy file cannot be read: {error}.") from None

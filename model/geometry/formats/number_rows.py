@@ -1,0 +1,84 @@
+"""Rows of numbers out of text lines, parsed in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64, Real
+
+from model.geometry.errors import malformed
+
+
+_LARGEST_WHOLE = 2.0**53  # above it float64, in which text is parsed, skips whole numbers
+
+
+def parse_numbers(text: bytes, what: str) -> Float64[np.ndarray, " n"]:
+    """All whitespace-separated numbers of `text`.
+
+    Raises:
+        MeshError: `malformed_mesh` where something else stands among them.
+    """
+    try:
+        return np.fromstring(text, dtype=np.float64, sep=" ")
+    except ValueError:
+        raise malformed(f"The {what} hold something that is not a number.") from None
+
+
+def whole_numbers(values: Real[np.ndarray, " n"], what: str) -> Int64[np.ndarray, " n"]:
+    """`values` as int64; `what` names them in errors ("face indices").
+
+    Raises:
+        MeshError: `malformed_mesh` where one is a fraction, not finite or absurdly large.
+    """
+    if not ((np.abs(values) < _LARGEST_WHOLE) & (values == np.rint(values))).all():
+        raise malformed(f"The {what} hold something that is not a whole number.")
+    return values.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRows:
+    """Ragged rows of numbers in one flat array.
+
+    Attributes:
+        values: the numbers of all rows, one after the other.
+        sizes: how many numbers each row has.
+    """
+
+    values: Float64[np.ndarray, " n"]
+    sizes: Int64[np.ndarray, " r"]
+
+    @classmethod
+    def parse(cls, lines: Sequence[bytes], what: str) -> NumberRows:
+        """One row a line; `what` names the rows in errors ("vertex lines").
+
+        Raises:
+            MeshError: `malformed_mesh` where a line holds something that is not a number.
+        """
+        values = parse_numbers(b"\n".join(lines), what)
+        sizes = np.fromiter((len(line.split()) for line in lines), np.int64, count=len(lines))
+        if len(values) != sizes.sum():
+            raise malformed(f"The {what} hold something that is not a number.")
+        return cls(values, sizes)
+
+    @property
+    def starts(self) -> Int64[np.ndarray, " r"]:
+        """Where each row begins in `values`."""
+        starts: Int64[np.ndarray, " r"] = np.cumsum(self.sizes) - self.sizes
+        return starts
+
+    def leading(self, columns: int, what: str) -> Float64[np.ndarray, "r columns"]:
+        """The first `columns` numbers of every row.
+
+        Raises:
+            MeshError: `malformed_mesh` where a row is shorter.
+        """
+        short = np.flatnonzero(self.sizes < columns)
+        if len(short):
+            row = int(short[0])
+            raise malformed(
+                f"Entry {row} of the {what} has {int(self.sizes[row])} numbers, "
+                f"at least {columns} are needed."
+            )
+        return self.values[self.starts[:, None] + np.arange(columns)]

@@ -1,0 +1,51 @@
+"""Wavefront OBJ: `v` and `f` statements; everything else in the file is skipped unread."""
+
+import re
+
+import numpy as np
+from jaxtyping import Int64
+
+from model.geometry.errors import MeshError
+from model.geometry.formats.number_rows import NumberRows, whole_numbers
+from model.geometry.formats.raw_mesh import RawMesh, check_counts, fan_triangles
+from model.geometry.limits import MeshLimits
+
+_VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\n#]*)", re.MULTILINE)
+_FACE = re.compile(rb"^[ \t]*f[ \t]+([^\n#]*)", re.MULTILINE)
+_TEXTURE_AND_NORMAL = re.compile(rb"/[^\s]*")
+
+
+def read_obj(data: bytes, limits: MeshLimits) -> RawMesh:
+    """Read the triangles of an OBJ file; polygons become fans, groups and materials are ignored.
+
+    Negative indices count back from the last vertex defined before the face, as the format says.
+
+    Raises:
+        MeshError: `malformed_mesh`, `mesh_too_large` or `invalid_mesh_index`.
+    """
+    text = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\\\n", b" ")
+    vertex_lines = _VERTEX.findall(text)
+    check_counts(len(vertex_lines), 0, limits)
+    vertices = NumberRows.parse(vertex_lines, "vertex lines").leading(3, "vertex lines")
+    face_lines = [_TEXTURE_AND_NORMAL.sub(b"", line) for line in _FACE.findall(text)]
+    rows = NumberRows.parse(face_lines, "face lines")
+    corners = _zero_based(rows, text)
+    return RawMesh(vertices, fan_triangles(corners, rows.sizes, limits))
+
+
+def _zero_based(rows: NumberRows, text: bytes) -> Int64[np.ndarray, " c"]:
+    """Vertex indices counted from zero; out-of-range ones stay out of range."""
+    indices = whole_numbers(rows.values, "face lines")
+    if (indices == 0).any():
+        raise MeshError(
+            "invalid_mesh_index",
+            "A face refers to vertex 0, but OBJ counts vertices from 1.",
+            "Export the mesh again with a program that follows the OBJ format.",
+        )
+    relative = indices < 0
+    if not relative.any():
+        return indices - 1
+    vertex_places = np.fromiter((match.start() for match in _VERTEX.finditer(text)), np.int64)
+    face_places = np.fromiter((match.start() for match in _FACE.finditer(text)), np.int64)
+    defined = np.repeat(np.searchsorted(vertex_places, face_places), rows.sizes)
+    return np.where(relative, defined + indices, indices - 1)

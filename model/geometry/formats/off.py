@@ -1,0 +1,48 @@
+"""Object File Format (OFF), text: vertices, then polygons, one a line."""
+
+import re
+
+import numpy as np
+
+from model.geometry.errors import malformed
+from model.geometry.formats.number_rows import NumberRows, whole_numbers
+from model.geometry.formats.raw_mesh import RawMesh, check_counts, fan_triangles
+from model.geometry.limits import MeshLimits
+
+# Optional texture coordinates, colors and normals follow the position on each vertex line.
+OFF_HEADER = re.compile(rb"(?:ST)?C?N?OFF\b(?![ \t]*BINARY)")
+_COMMENT = re.compile(rb"#[^\n]*")
+
+
+def read_off(data: bytes, limits: MeshLimits) -> RawMesh:
+    """Read an OFF file; polygons become fans, colors and normals are ignored.
+
+    Raises:
+        MeshError: `malformed_mesh` or `mesh_too_large`.
+    """
+    text = _COMMENT.sub(b"", data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).strip()
+    header = OFF_HEADER.match(text)
+    if header is None:
+        raise malformed("The OFF file does not begin with a text OFF header.")
+    lines = [line for line in text[header.end() :].split(b"\n") if line.strip()]
+    if not lines:
+        raise malformed("The OFF file ends after its header.")
+    counts = NumberRows.parse(lines[:1], "element counts").leading(2, "element counts")
+    vertex_count, face_count = whole_numbers(counts[0], "element counts").tolist()
+    if vertex_count < 0 or face_count < 0:
+        raise malformed("The OFF file declares a negative number of vertices or faces.")
+    if len(lines) - 1 < vertex_count + face_count:
+        raise malformed(
+            f"The OFF file declares {vertex_count:,} vertices and {face_count:,} faces, "
+            f"but only {len(lines) - 1:,} lines follow."
+        )
+    check_counts(vertex_count, face_count, limits)
+    vertices = NumberRows.parse(lines[1 : 1 + vertex_count], "vertex lines")
+    faces = NumberRows.parse(lines[1 + vertex_count :][:face_count], "face lines")
+    sizes = whole_numbers(faces.leading(1, "face lines")[:, 0], "corner counts")
+    if (sizes < 0).any() or (sizes >= faces.sizes).any():
+        raise malformed("A face line of the OFF file has fewer indices than it declares.")
+    place = np.arange(len(faces.values)) - np.repeat(faces.starts, faces.sizes)
+    is_corner = (place > 0) & (place <= np.repeat(sizes, faces.sizes))
+    corners = whole_numbers(faces.values[is_corner], "face lines")
+    return RawMesh(vertices.leading(3, "vertex lines"), fan_triangles(corners, sizes, limits))

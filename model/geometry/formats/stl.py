@@ -1,0 +1,84 @@
+"""STL, binary and text: three vertices for each triangle, shared by none."""
+
+import re
+
+import numpy as np
+
+from model.geometry.errors import malformed
+from model.geometry.formats.number_rows import parse_numbers
+from model.geometry.formats.raw_mesh import RawMesh, check_counts
+from model.geometry.limits import MeshLimits
+
+_HEADER_BYTES = 84  # 80 bytes of free text, then the triangle count
+_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+_VERTEX_LINE = re.compile(rb"^[ \t]*vertex[ \t]+([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+_FACET_END = re.compile(rb"\bendfacet\b", re.IGNORECASE)
+_SOLID_END = re.compile(rb"\bendsolid\b", re.IGNORECASE)
+
+
+def is_binary_stl(data: bytes) -> bool:
+    """Whether the triangle count in the header explains the length of `data` exactly."""
+    if len(data) < _HEADER_BYTES:
+        return False
+    return len(data) == _HEADER_BYTES + declared_triangles(data) * _TRIANGLE.itemsize
+
+
+def is_cut_off_stl(data: bytes) -> bool:
+    """Whether `data` may be the larger part of a binary STL; unlikely for any other bytes."""
+    if len(data) <= _HEADER_BYTES:
+        return False
+    declared = _HEADER_BYTES + declared_triangles(data) * _TRIANGLE.itemsize
+    return len(data) < declared < 2 * len(data)
+
+
+def declared_triangles(data: bytes) -> int:
+    """The triangle count in the header of a binary STL."""
+    return int.from_bytes(data[_HEADER_BYTES - 4 : _HEADER_BYTES], "little")
+
+
+def read_stl(data: bytes, limits: MeshLimits) -> RawMesh:
+    """Read an STL file of either kind.
+
+    Raises:
+        MeshError: `malformed_mesh` or `mesh_too_large`.
+    """
+    if not is_binary_stl(data) and data.lstrip()[:5].lower() == b"solid" and b"\0" not in data:
+        return _read_text(data, limits)
+    return _read_binary(data, limits)
+
+
+def _read_binary(data: bytes, limits: MeshLimits) -> RawMesh:
+    if len(data) < _HEADER_BYTES:
+        raise malformed(
+            f"A binary STL has a header of {_HEADER_BYTES} bytes, but the file has {len(data)}."
+        )
+    count = declared_triangles(data)
+    expected = _HEADER_BYTES + count * _TRIANGLE.itemsize
+    # A few bytes of padding are common; room for another triangle means that the count lies.
+    if not expected <= len(data) < expected + _TRIANGLE.itemsize:
+        raise malformed(
+            f"The STL header declares {count:,} triangles, which take {expected:,} bytes, "
+            f"but the file has {len(data):,}."
+        )
+    check_counts(3 * count, count, limits)
+    triangles = np.frombuffer(data, dtype=_TRIANGLE, count=count, offset=_HEADER_BYTES)
+    return _soup(triangles["corners"].reshape(-1, 3).astype(np.float64))
+
+
+def _read_text(data: bytes, limits: MeshLimits) -> RawMesh:
+    lines = _VERTEX_LINE.findall(data)
+    check_counts(len(lines), len(lines) // 3, limits)
+    facets = len(_FACET_END.findall(data))
+    if not _SOLID_END.search(data) or len(lines) != 3 * facets:
+        raise malformed(
+            f"The text STL is cut off or damaged: {facets:,} facets are closed, which need "
+            f"{3 * facets:,} vertex lines, and {len(lines):,} were found."
+        )
+    values = parse_numbers(b"\n".join(lines), "vertex lines")
+    if len(values) != 3 * len(lines):
+        raise malformed("A vertex line of the text STL does not hold three numbers.")
+    return _soup(values.reshape(-1, 3))
+
+
+def _soup(vertices: np.ndarray) -> RawMesh:
+    return RawMesh(vertices, np.arange(len(vertices)).reshape(-1, 3))

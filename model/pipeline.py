@@ -1,0 +1,202 @@
+"""ShapePipeline: the one door through which programs use the model; batches in, batches out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+from jaxtyping import Float32
+
+from model.checkpoint import Checkpoint, load_checkpoint
+from model.config import SamplingDefaults
+from model.geometry.isosurface import extract_isosurface
+from model.grid import evaluate_grid
+from model.latents import Latents
+
+STARTER_WEIGHTS = Path(__file__).parent / "weights" / "starter"
+
+Observer = Callable[[str, float], None]
+"""Called with (stage, fraction of it done) at every denoising step and decoded chunk.
+
+Stages are "encode", "denoise_l3" (and so on down to level 1), "decode" and "mesh". An observer may
+raise to stop the work; nothing is left behind.
+"""
+
+
+def unobserved(stage: str, fraction: float) -> None:
+    """The observer that does nothing."""
+
+
+class CapabilityError(ValueError):
+    """Asked of a model something that it was not trained for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a loaded model is and can do; JSON-able."""
+
+    name: str
+    version: str
+    licence: str
+    weights_sha256: str
+    levels: tuple[dict[str, int], ...]  # level, tokens, channels; coarse to fine
+    categories: tuple[str, ...]
+    can: tuple[str, ...]  # operations: encode, decode, generate, resample
+    defaults: SamplingDefaults
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ShapePipeline:
+    """Encode, sample, resample and mesh shapes with one loaded model on one device.
+
+    Arrays are in the canonical frame (unit sphere); callers carry the user's frame in a
+    `model.geometry.normalization.Normalization`.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        self.autoencoder = checkpoint.autoencoder.to(self.device)
+        self.cascade = checkpoint.cascade.to(self.device) if checkpoint.cascade else None
+        self.info = _describe(checkpoint)
+        torch.set_float32_matmul_precision("medium")
+
+    @classmethod
+    def load(cls, weights: Path | None = None, *, device: str = "auto") -> ShapePipeline:
+        """Load a checkpoint folder; the bundled starter weights when none is named."""
+        return cls(load_checkpoint(weights or STARTER_WEIGHTS), device)
+
+    @torch.inference_mode()
+    def encode(self, points: Float32[np.ndarray, "b n 3"]) -> Latents:
+        """Latents of surface point clouds that begin with their farthest-point order."""
+        cloud = torch.from_numpy(points).to(self.device)
+        with self._precision():
+            latents = self.autoencoder.encode(cloud, ordered=True)
+        return Latents(tuple(level.float() for level in latents.levels))
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        categories: Sequence[str | None],
+        *,
+        steps: int,
+        guidance: float,
+        keep: Latents | None = None,
+        keep_level: int | None = None,
+        observe: Observer = unobserved,
+    ) -> Latents:
+        """Latents of new shapes, or of variants of `keep` whose levels >= keep_level stay.
+
+        Args:
+            seeds: one a row; a row depends on its own seed alone.
+            categories: one a row; None for no category.
+            keep: parents, one a row.
+            keep_level: the finest level kept, in the paper's numbering (3 is the coarsest of 3).
+
+        Raises:
+            CapabilityError: the model has no cascade.
+            ValueError: an unknown category, or rows that do not match.
+        """
+        if self.cascade is None:
+            raise CapabilityError(
+                f"the model {self.info.name!r} has no cascade: it encodes and decodes only"
+            )
+        if not len(seeds) == len(categories) == (len(keep) if keep else len(seeds)):
+            raise ValueError("seeds, categories and kept latents must have one entry a row")
+        kept = ()
+        if keep is not None:
+            if keep_level is None or not 1 < keep_level <= len(keep.levels):
+                raise ValueError(
+                    f"keep_level must be from 2 to {len(keep.levels)}, got {keep_level}"
+                )
+            kept = tuple(
+                level.to(self.device) for level in keep.levels[: len(keep.levels) + 1 - keep_level]
+            )
+        with self._precision():
+            return self.cascade.sample(
+                seeds,
+                self._category_indices(categories),
+                steps=steps,
+                guidance=guidance,
+                kept=kept,
+                on_step=lambda level, fraction: observe(f"denoise_l{level}", fraction),
+            )
+
+    @torch.inference_mode()
+    def meshes(
+        self, latents: Latents, *, resolution: int, observe: Observer = unobserved
+    ) -> list[trimesh.Trimesh]:
+        """The surfaces of a batch of latents, welded and outward-facing, canonical frame.
+
+        A field that is outside everywhere gives a mesh without faces.
+        """
+        on_device = Latents(tuple(level.to(self.device) for level in latents.levels))
+        with self._precision():
+            features = self.autoencoder.decode_features(on_device)
+        field = self.autoencoder.fold(tuple(level.float() for level in features))
+        meshes = []
+        for row in range(len(latents)):
+            progress = _DecodeProgress(observe, row, len(latents), resolution)
+            grid = evaluate_grid(field.row(row), resolution, progress)
+            observe("mesh", row / len(latents))
+            vertices, faces = extract_isosurface(
+                grid.values, lower=np.full(3, grid.lower), spacing=grid.spacing
+            )
+            meshes.append(trimesh.Trimesh(vertices, faces, process=False))
+        return meshes
+
+    def _category_indices(self, categories: Sequence[str | None]) -> torch.Tensor:
+        known = self.info.categories
+        if unknown := {c for c in categories if c is not None and c not in known}:
+            raise ValueError(f"unknown category {sorted(unknown)}; this model knows {list(known)}")
+        indices = [len(known) if c is None else known.index(c) for c in categories]
+        return torch.tensor(indices, device=self.device)
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        """bfloat16 for the transformers where the device has it, float32 elsewhere."""
+        if self.device.type == "cuda" and torch.cuda.is_bf16_supported():
+            return torch.autocast("cuda", torch.bfloat16)
+        return contextlib.nullcontext()
+
+
+class _DecodeProgress:
+    """Turns counts of queries into a fraction that only grows; the total is an estimate."""
+
+    def __init__(self, observe: Observer, row: int, rows: int, resolution: int) -> None:
+        self.observe = observe
+        self.row, self.rows = row, rows
+        self.expected = (resolution / 4 + 1) ** 3 + 12 * resolution**2
+        self.done = 0
+
+    def __call__(self, queries: int) -> None:
+        self.done += queries
+        fraction = self.done / (self.done + self.expected) * 2 if self.done < self.expected else 1.0
+        self.observe("decode", (self.row + min(fraction, 1.0)) / self.rows)
+
+
+def _describe(checkpoint: Checkpoint) -> ModelInfo:
+    config = checkpoint.config
+    count = len(config.autoencoder.levels)
+    can_generate = checkpoint.cascade is not None
+    return ModelInfo(
+        name=config.name,
+        version=config.version,
+        licence=config.licence,
+        weights_sha256=checkpoint.sha256,
+        levels=tuple(
+            {"level": count - i, "tokens": level.tokens, "channels": level.channels}
+            for i, level in enumerate(config.autoencoder.levels)
+        ),
+        categories=config.cascade.categories if config.cascade else (),
+        can=("encode", "decode", "generate", "resample") if can_generate else ("encode", "decode"),
+        defaults=config.sampling,
+    )

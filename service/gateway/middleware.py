@@ -1,0 +1,126 @@
+"""What surrounds every request: its id, its log line, its metrics, the size limit of its body."""
+
+import re
+import secrets
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import InternalError, MeshTooLarge
+from service.gateway.problem import problem_response
+from service.telemetry import GatewayMetrics, LogField
+
+REQUEST_ID_HEADER = "X-Request-Id"
+
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class Observation:
+    """Gives each request an id, and tells log and metrics how it ended.
+
+    The id is the caller's ``X-Request-Id`` where that is well formed, else a new one; it is in
+    ``request.state.request_id``, in every log line and on every response. An exception that nobody
+    handled becomes a problem+json 500 here, so that it carries the id as well.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: GatewayMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = structlog.get_logger("gateway.access")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(**{LogField.REQUEST_ID: request_id}):
+            try:
+                await self._app(scope, receive, send_observed)
+            except Exception:
+                self._log.exception("request failed", path=scope["path"])
+                if status == 0:
+                    response = _internal_problem(scope["path"], request_id)
+                    await response(scope, receive, send_observed)
+            finally:
+                self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # Only the route's pattern is a label: paths hold ids, and callers can invent any.
+        route = getattr(scope.get("route"), "path", "unmatched")
+        labels = (scope["method"], route)
+        self._metrics.http_requests.labels(*labels, str(status)).inc()
+        self._metrics.http_request_duration.labels(*labels).observe(seconds)
+        if scope["path"] not in _PROBES:
+            self._log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round(seconds * 1000, 1),
+            )
+
+
+class BodyLimit:
+    """Refuses bodies above a size: by ``Content-Length`` before reading, else while they stream."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            response = problem_response(
+                self._refusal(),
+                path=scope["path"],
+                request_id=scope["state"]["request_id"],
+            )
+            await response(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise self._refusal()
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+    def _refusal(self) -> MeshTooLarge:
+        return MeshTooLarge(
+            f"The body is larger than {self._max_bytes:,} bytes, the most that is accepted.",
+            suggestion="Simplify the mesh, or use a binary format such as glb.",
+        )
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get(REQUEST_ID_HEADER, "")
+    return given if _ACCEPTED_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+
+
+def _internal_problem(path: str, request_id: str) -> ASGIApp:
+    error = InternalError(
+        "An unexpected error occurred; it has been logged under this request id.",
+        suggestion="Report the request id if it happens again.",
+    )
+    return problem_response(error, path=path, request_id=request_id)

@@ -1,0 +1,109 @@
+"""Every error as RFC 9457 problem+json, whoever raised it."""
+
+import json
+from collections.abc import Iterable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from service.contract import Problem
+from service.errors import (
+    InternalError,
+    InvalidParameter,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    Unauthenticated,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer all errors it handles itself with a problem body."""
+    app.add_exception_handler(ServiceError, _on_service_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+
+
+def problem_response(error: ServiceError, *, path: str, request_id: str) -> Response:
+    """The response that tells ``error`` to a caller."""
+    problem = Problem(
+        type=f"urn:lagem:problem:{error.code}",
+        title=error.spec.title,
+        status=error.spec.http,
+        detail=error.detail,
+        instance=path,
+        code=error.code,
+        suggestion=error.suggestion,
+        param=error.param,
+        retryable=error.spec.retryable,
+        request_id=request_id,
+        job=error.job,
+    )
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(
+        problem.model_dump_json(), error.spec.http, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def _respond(request: Request, error: ServiceError) -> Response:
+    return problem_response(error, path=request.url.path, request_id=request.state.request_id)
+
+
+async def _on_service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return _respond(request, error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Errors of the framework's own: no such route, wrong method, unreadable form."""
+    assert isinstance(error, HTTPException)
+    path, method = request.url.path, request.method
+    match error.status_code:
+        case 404:
+            hint = "GET /docs lists the routes."
+            return _respond(request, NotFound(f"There is no route {path}.", suggestion=hint))
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            detail = f"{path} does not take {method}."
+            refusal = MethodNotAllowed(detail, suggestion=f"Use {allowed}." if allowed else None)
+            response = _respond(request, refusal)
+            response.headers["Allow"] = allowed
+            return response
+        case status if 400 <= status < 500:
+            return _respond(request, MalformedRequest(str(error.detail)))
+    return _respond(request, InternalError(str(error.detail)))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    """Parameters out of range or of the wrong type; the first one is named, all are told."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    details = [f"{_name(item['loc'])}: {_cause(item)}" for item in found]
+    refusal = InvalidParameter(
+        "; ".join(details) + ".",
+        suggestion="GET /docs lists the parameters and their ranges.",
+        param=_name(found[0]["loc"]),
+    )
+    return _respond(request, refusal)
+
+
+def _name(location: Iterable[str | int]) -> str:
+    """The parameter's name: a location without where it was found (query, path, header)."""
+    return ".".join(str(part) for part in list(location)[1:])
+
+
+def _cause(item: dict[str, object]) -> str:
+    message = str(item["msg"])
+    given = item.get("input")
+    if not isinstance(given, str | int | float):
+        return message
+    return f"{message}, not {json.dumps(given)[:80]}"

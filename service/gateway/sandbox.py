@@ -1,0 +1,119 @@
+"""The process that reads untrusted meshes: ``python -m service.gateway.sandbox LIMITS``.
+
+It answers requests on its standard input, one JSON line each, by one JSON line on its standard
+output, followed by as many bytes as the line's ``size`` says. It holds no secret, writes no file,
+and has a bounded address space and CPU time; whoever started it bounds the wall-clock time.
+"""
+
+import io
+import json
+import math
+import os
+import resource
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from model.geometry.errors import MeshError
+from model.geometry.limits import MeshLimits
+from model.geometry.mesh import load_mesh
+from model.geometry.sampling import to_point_cloud
+from service.gateway.limits import IngestLimits
+
+
+def serve(requests: BinaryIO, replies: BinaryIO, limits: IngestLimits) -> None:
+    """Answer requests until their stream ends; the first reply says that the process is ready."""
+    _bound_memory(limits.memory_bytes)
+    # An STL has three vertices for each face.
+    mesh_limits = MeshLimits(
+        max_bytes=limits.max_bytes,
+        max_faces=limits.max_faces,
+        max_vertices=3 * limits.max_faces,
+    )
+    _send(replies, {"ready": True})
+    for line in requests:
+        request = json.loads(line)
+        _bound_cpu_time(limits.timeout_s)
+        try:
+            header, points = _read(Path(request["path"]), request["hint"], mesh_limits)
+        except MeshError as error:
+            header, points = _refusal(error.code, error.detail, error.suggestion), b""
+        except MemoryError:
+            header, points = _memory_refusal(limits.memory_bytes), b""
+        except Exception as error:  # whatever hostile bytes can provoke is the mesh's fault
+            header, points = _unforeseen(error), b""
+        _send(replies, header, points)
+
+
+def _read(path: Path, hint: str | None, limits: MeshLimits) -> tuple[dict[str, Any], bytes]:
+    """The answer for one file: facts about the mesh, and its points as ``.npy``."""
+    mesh = load_mesh(path.read_bytes(), hint=hint, limits=limits)
+    cloud = to_point_cloud(mesh)
+    buffer = io.BytesIO()
+    np.save(buffer, cloud.points, allow_pickle=False)
+    header = {
+        "vertices": len(mesh.vertices),
+        "faces": len(getattr(mesh, "faces", ())),
+        "bounds": np.asarray(mesh.bounds, dtype=float).tolist(),
+        "normalization": asdict(cloud.normalization),
+    }
+    return header, buffer.getvalue()
+
+
+def _send(replies: BinaryIO, header: dict[str, Any], payload: bytes = b"") -> None:
+    replies.write(json.dumps(header | {"size": len(payload)}).encode() + b"\n" + payload)
+    replies.flush()
+
+
+def _refusal(code: str, detail: str, suggestion: str) -> dict[str, Any]:
+    return {"error": {"code": code, "detail": detail, "suggestion": suggestion}}
+
+
+def _memory_refusal(memory_bytes: int) -> dict[str, Any]:
+    return _refusal(
+        "mesh_too_large",
+        f"Reading the mesh takes more than {memory_bytes >> 20:,} MiB of memory.",
+        "Simplify the mesh or send a smaller part of it.",
+    )
+
+
+def _unforeseen(error: Exception) -> dict[str, Any]:
+    refusal = _refusal(
+        "malformed_mesh",
+        f"The mesh cannot be read ({type(error).__name__}: {str(error)[:200]}).",
+        "Export the mesh again, best as glb, and send the complete file.",
+    )
+    return refusal | {"unforeseen": repr(error)[:500]}
+
+
+def _bound_memory(allowance: int) -> None:
+    if sys.platform != "linux":  # elsewhere the limit is not enforced, or cannot be set
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + allowance
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _bound_cpu_time(allowance_s: float) -> None:
+    """Allow this much CPU time from now on: a process whose owner died does not run on."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = math.ceil(used.ru_utime + used.ru_stime + allowance_s) + 1
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def main() -> None:
+    """Serve on the standard streams, with limits as JSON in the first argument."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    # A library that prints must not disturb the protocol: its output goes to standard error.
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(sys.stdin.buffer, replies, IngestLimits(**json.loads(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

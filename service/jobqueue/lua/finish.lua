@@ -1,0 +1,38 @@
+-- Publish the outcome of a running job with its shapes; only the holder of the token can. Safe to repeat.
+-- ARGV: job id, token, state, retention ms, result, error, timings,
+--       then for each shape: id, record, expires ms, number of parents, parent, parent, ...
+-- Returns 1, or 0 when the token is not the current one any more
+local id, token, state, retention_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+local function publish(shape, record, expires, parents)
+  redis.call('SET', PREFIX .. 'shape:' .. shape, record, 'PXAT', expires)
+  for _, parent in ipairs(parents) do
+    local children = PREFIX .. 'children:' .. parent
+    redis.call('SADD', children, shape)
+    if redis.call('PTTL', children) == -1 then
+      redis.call('PEXPIREAT', children, expires)
+    else
+      redis.call('PEXPIREAT', children, expires, 'GT')
+    end
+  end
+end
+
+if get(id, 'final_token') == token then return 1 end
+if not holds(id, token) then return 0 end
+
+local now = now_ms()
+local run_ms = now - tonumber(get(id, 'started_ms'))
+local mean_ms = tonumber(redis.call('GET', PREFIX .. 'mean_ms') or run_ms)
+redis.call('SET', PREFIX .. 'mean_ms', int(0.9 * mean_ms + 0.1 * run_ms))
+conclude(id, state, now, retention_ms, {'final_token', token, 'result', ARGV[5], 'error', ARGV[6],
+  'timings', ARGV[7], 'progress', state == 'succeeded' and 1 or get(id, 'progress')})
+
+local i = 8
+while i <= #ARGV do
+  local parents = {}
+  local count = tonumber(ARGV[i + 3])
+  for j = 1, count do parents[j] = ARGV[i + 3 + j] end
+  publish(ARGV[i], ARGV[i + 1], ARGV[i + 2], parents)
+  i = i + 4 + count
+end
+return 1

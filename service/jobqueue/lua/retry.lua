@@ -1,0 +1,27 @@
+-- Give up this attempt and try again after a pause; without attempts left the job fails with this error.
+-- ARGV: job id, token, error, delay ms, max attempts, retention ms
+-- Returns 'queued' | 'failed' | 'canceled' | 'lost'
+local id, token, error = ARGV[1], ARGV[2], ARGV[3]
+local delay_ms, max_attempts, retention_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+if not holds(id, token) then return 'lost' end
+
+local now = now_ms()
+if get(id, 'cancel') == '1' then
+  conclude(id, 'canceled', now, retention_ms, {})
+  return 'canceled'
+end
+if tonumber(get(id, 'attempts')) >= max_attempts then
+  conclude(id, 'failed', now, retention_ms, {'error', error})
+  bury(id, error)
+  return 'failed'
+end
+drop_own_entry(id)
+if delay_ms <= 0 then
+  enqueue(id)
+  return 'queued'
+end
+redis.call('HSET', job_key(id), 'state', 'queued', 'entry', '', 'token', '', 'nonce', '', 'started_ms', '',
+  'stage', '', 'progress', 0)
+redis.call('ZADD', DELAY, int(now + delay_ms), id)
+announce(id)
+return 'queued'

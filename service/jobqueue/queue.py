@@ -1,0 +1,409 @@
+"""The job queue: Redis Streams for the order, one hash a job for the truth, Lua for every change.
+
+A job has one stream entry from its submission to its end. A worker *fetches* entries (they are
+then pending for it, under a lease that beats renew), *claims* a job right before running it (which
+starts an attempt and makes a token), and *finishes* it with that token. When a worker dies its
+lease runs out and any other worker's fetch takes the entry over; the old token is refused from then
+on. So no accepted job is lost, each may run more than once, and exactly one outcome becomes
+visible.
+
+All methods raise ``QueueUnavailable`` while Redis cannot serve, and may simply be called again.
+"""
+
+import asyncio
+import hashlib
+import json
+import math
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+from redis.asyncio import Redis
+
+from service.errors import JobFinal
+from service.jobqueue import refusals
+from service.jobqueue.connection import Connection, reaching_redis
+from service.jobqueue.lease import Beat, Entry, Failed, Lease, Outcome, Succeeded
+from service.jobqueue.records import (
+    QueueDepth,
+    TickReport,
+    WorkerInfo,
+    job_from_hash,
+    job_from_pairs,
+    new_job_fields,
+    shape_arguments,
+    shape_from_json,
+    worker_from_json,
+)
+from service.jobs import (
+    PRIORITIES,
+    Job,
+    JobState,
+    NewJob,
+    Operation,
+    QueueLimits,
+    ShapeRecord,
+    Stage,
+    new_id,
+)
+
+LIST_LIMIT = 100
+"""Jobs that one page of ``list_jobs`` may have."""
+
+WORKER_TTL_S = 15
+"""Silence after which a worker no longer counts as alive."""
+
+_WAIT_MS = 1000
+_PUBSUB_WAIT_S = 4.0
+_CONSUMER_DEAD_MS = 24 * 3600 * 1000
+
+
+class JobQueue:
+    """Everything that gateways and workers do with jobs and shapes; holds no state of its own.
+
+    Args:
+        redis: a client made by ``connect``; the caller closes it.
+        limits: admission, leases and retention; the same for all processes of a deployment.
+    """
+
+    def __init__(self, redis: Redis, limits: QueueLimits) -> None:
+        self.limits = limits
+        self._connection = Connection(redis)
+        self._rounds = 0
+
+    # What gateways do
+
+    async def submit(self, job: NewJob) -> tuple[Job, bool]:
+        """Queue a job.
+
+        Returns:
+            The queued job and True; or the job that the same idempotency key made earlier, and
+            False.
+
+        Raises:
+            IdempotencyConflict: the key was used for another request.
+            QueueFull: the deployment has as many live jobs as it admits.
+            RateLimited: the tenant has as many live jobs as one may have.
+        """
+        key, request_hash = "", ""
+        if job.idempotency is not None:
+            digest = hashlib.sha256(job.idempotency.key.encode()).hexdigest()
+            key, request_hash = f"lg:idem:{job.tenant}:{digest}", job.idempotency.request_hash
+        verdict, job_id = await self._connection.run(
+            "submit",
+            new_id("job"),
+            key,
+            request_hash,
+            self.limits.idempotency_ms,
+            self.limits.queue_cap,
+            self.limits.tenant_cap,
+            job.tenant,
+            job.operation,
+            job.priority,
+            "" if job.deadline_ms is None else job.deadline_ms,
+            *new_job_fields(job),
+        )
+        await self._refuse(verdict, job_id)
+        return await self._existing(job_id), verdict == "created"
+
+    async def get(self, job_id: str) -> Job | None:
+        """The job's current record; None where there is none (any more)."""
+        record = await self._connection.command("HGETALL", f"lg:job:{job_id}")
+        return job_from_hash(record) if record else None
+
+    async def list_jobs(
+        self,
+        *,
+        tenant: str,
+        after: str | None = None,
+        limit: int = 20,
+        order: Literal["asc", "desc"] = "desc",
+        state: JobState | None = None,
+    ) -> list[Job]:
+        """A page of a tenant's jobs by time of submission, starting behind the id ``after``."""
+        if not 1 <= limit <= LIST_LIMIT:
+            raise ValueError(f"limit must be in 1..{LIST_LIMIT}, not {limit}")
+        jobs: list[Job] = []
+        while len(jobs) < limit:
+            ids = await self._page(tenant, after, order)
+            if not ids:
+                break
+            records = await asyncio.gather(*(self.get(job_id) for job_id in ids))
+            jobs += [job for job in records if job and state in (None, job.state)]
+            after = ids[-1]
+        return jobs[:limit]
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once; ask the worker of a running one to stop.
+
+        Raises:
+            NotFound: there is no such job.
+            JobFinal: the job has already ended.
+        """
+        verdict = await self._connection.run("cancel", job_id, self.limits.job_retention_ms)
+        if verdict == "unknown":
+            raise refusals.job_not_found(job_id)
+        job = await self._existing(job_id)
+        if verdict == "final":
+            raise JobFinal(f"The job is {job.state.value} and will not change.", job=job_id)
+        return job
+
+    async def position(self, job: Job) -> int | None:
+        """How many waiting jobs are ahead of this one; None where it does not wait in line."""
+        if job.state is not JobState.QUEUED:
+            return None
+        ahead = await self._connection.run("position", job.id, job.operation, job.priority)
+        return int(ahead) if ahead >= 0 else None
+
+    async def retry_after(self) -> int:
+        """Seconds, 1 to 60, in which the present backlog should have been worked off."""
+        live = await self._connection.command("ZCARD", "lg:live")
+        mean_ms = await self._connection.command("GET", "lg:mean_ms")
+        slots = sum(worker.slots for worker in await self.workers())
+        seconds = int(live) * float(mean_ms or 1000) / 1000 / max(slots, 1)
+        return min(max(math.ceil(seconds), 1), 60)
+
+    async def depths(self) -> list[QueueDepth]:
+        """Load of each stream, for metrics."""
+        kinds = [(operation, priority) for operation in Operation for priority in PRIORITIES]
+        loads = await self._connection.run("depths", *(_stream(*kind) for kind in kinds))
+        return [
+            QueueDepth(operation, priority, entries, age_ms / 1000)
+            for (operation, priority), (entries, age_ms) in zip(kinds, loads, strict=True)
+        ]
+
+    async def tick(self) -> TickReport:
+        """Put due retries back, fail jobs past their deadline, forget old ones.
+
+        Meant to be called about once a second by every gateway; calls do not disturb each other.
+        """
+        retried, expired = await self._connection.run(
+            "tick", self.limits.job_retention_ms, refusals.deadline_passed()
+        )
+        return TickReport(retried, tuple(Operation(name) for name in expired))
+
+    # Shapes and workers
+
+    async def shape(self, shape_id: str) -> ShapeRecord | None:
+        """The shape's record; None where there is none (any more)."""
+        text = await self._connection.command("GET", f"lg:shape:{shape_id}")
+        return shape_from_json(text) if text else None
+
+    async def children(self, shape_id: str) -> list[str]:
+        """Ids of the shapes made from this one, oldest first."""
+        return sorted(await self._connection.command("SMEMBERS", f"lg:children:{shape_id}"))
+
+    async def register_worker(self, worker: WorkerInfo) -> None:
+        """Announce a worker that has loaded its model, and remember the model for good."""
+        name = worker.model["name"]
+        await self._connection.command("HSET", "lg:models", name, json.dumps(worker.model))
+        await self.heartbeat(worker)
+
+    async def heartbeat(self, worker: WorkerInfo) -> None:
+        """A sign of life, good for ``WORKER_TTL_S`` seconds."""
+        text = json.dumps(asdict(worker))
+        await self._connection.command("SET", f"lg:w:{worker.id}", text, "EX", WORKER_TTL_S)
+        await self._connection.command("SADD", "lg:workers", worker.id)
+
+    async def unregister_worker(self, worker_id: str) -> None:
+        """Say that a worker has ended, so that nobody counts on it until its sign of life fades."""
+        await self._connection.command("DEL", f"lg:w:{worker_id}")
+        await self._connection.command("SREM", "lg:workers", worker_id)
+
+    async def workers(self) -> list[WorkerInfo]:
+        """The workers that are alive, by id."""
+        ids = sorted(await self._connection.command("SMEMBERS", "lg:workers"))
+        if not ids:
+            return []
+        texts = await self._connection.command("MGET", *(f"lg:w:{worker}" for worker in ids))
+        gone = [worker for worker, text in zip(ids, texts, strict=True) if not text]
+        if gone:
+            await self._connection.command("SREM", "lg:workers", *gone)
+        return [worker_from_json(text) for text in texts if text]
+
+    async def models(self) -> list[dict[str, Any]]:
+        """The models that workers last announced, alive or not, by name.
+
+        They outlive their workers, so that jobs are accepted while a worker restarts.
+        """
+        known = await self._connection.command("HGETALL", "lg:models")
+        return [json.loads(known[name]) for name in sorted(known)]
+
+    # What workers do
+
+    async def fetch(
+        self, consumer: str, operations: Sequence[Operation], count: int
+    ) -> list[Entry]:
+        """Reserve up to ``count`` jobs: those of silent workers first, then by priority.
+
+        Every 8th call reads the least urgent first, so that they do not starve. Waits up to a
+        second where there is nothing; cancelling that wait loses no job.
+        """
+        priorities = PRIORITIES[::-1] if self._rounds % 8 == 7 else PRIORITIES
+        self._rounds += 1
+        streams = [_stream(operation, p) for p in priorities for operation in operations]
+        arguments: tuple[str | int, ...] = (consumer, count, self.limits.lease_ms, *streams)
+        taken, tails = await self._connection.run("fetch", *arguments)
+        if not taken:
+            woken = await self._connection.command(
+                "XREAD", "COUNT", 1, "BLOCK", _WAIT_MS, "STREAMS", *streams, *tails
+            )
+            if woken:
+                taken, _ = await self._connection.run("fetch", *arguments)
+        return [Entry(consumer, stream, entry, job_from_pairs(job)) for stream, entry, job in taken]
+
+    async def hold(self, consumer: str, entries: Sequence[Entry]) -> None:
+        """Renew the lease of fetched entries that have not been started yet."""
+        if entries:
+            located = [part for entry in entries for part in (entry.stream, entry.id)]
+            await self._connection.run("hold", consumer, *located)
+
+    async def claim(self, consumer: str, entry: Entry) -> Lease | None:
+        """Start an attempt, right before running it.
+
+        Returns:
+            None where the job is not to be run: it ended, was canceled, is past its deadline, has
+            used up its attempts (it then failed as ``worker_crashed``), or the entry now belongs
+            to another worker. All of that has been taken care of.
+        """
+        verdict, token, record = await self._connection.run(
+            "claim",
+            consumer,
+            entry.stream,
+            entry.id,
+            entry.job.id,
+            secrets.token_hex(8),
+            self.limits.max_attempts,
+            self.limits.job_retention_ms,
+            refusals.crashed(self.limits.max_attempts),
+            refusals.deadline_passed(),
+        )
+        if verdict != "run":
+            return None
+        return Lease(entry, job_from_pairs(record), token)
+
+    async def beat(self, lease: Lease, *, stage: Stage | None, progress: float) -> Beat:
+        """Renew the lease, tell how far the job is (0..1), learn whether to go on."""
+        answer = await self._connection.run(
+            "beat", lease.entry.consumer, lease.job.id, lease.token, stage or "", f"{progress:.4g}"
+        )
+        return Beat(answer)
+
+    async def finish(self, lease: Lease, outcome: Outcome) -> bool:
+        """Publish the outcome, with the shapes of a success, in one step.
+
+        Returns:
+            False where the token is not the current one any more: nothing was published.
+        """
+        state, result, error = JobState.CANCELED, "", ""
+        shapes: tuple[ShapeRecord, ...] = ()
+        match outcome:
+            case Succeeded():
+                state, result = JobState.SUCCEEDED, json.dumps(outcome.result)
+                shapes = outcome.shapes
+            case Failed():
+                state, error = JobState.FAILED, json.dumps(outcome.error)
+        published = await self._connection.run(
+            "finish",
+            lease.job.id,
+            lease.token,
+            state,
+            self.limits.job_retention_ms,
+            result,
+            error,
+            json.dumps(outcome.timings_ms),
+            *shape_arguments(shapes),
+        )
+        return bool(published)
+
+    async def retry(self, lease: Lease, error: dict[str, Any], delay_ms: int) -> None:
+        """Give the attempt up and try again after a pause; out of attempts, fail with ``error``."""
+        await self._connection.run(
+            "retry",
+            lease.job.id,
+            lease.token,
+            json.dumps(error),
+            delay_ms,
+            self.limits.max_attempts,
+            self.limits.job_retention_ms,
+        )
+
+    async def release(self, held: Lease | Entry) -> None:
+        """Give a job back at once, as a draining worker does; a started attempt does not count."""
+        entry, token = (held.entry, held.token) if isinstance(held, Lease) else (held, "")
+        await self._connection.run(
+            "release",
+            entry.consumer,
+            entry.job.id,
+            entry.stream,
+            entry.id,
+            token,
+            self.limits.job_retention_ms,
+        )
+
+    async def close_consumer(self, consumer: str, operations: Sequence[Operation]) -> None:
+        """Forget a consumer that has ended, unless it still holds jobs: those would be lost."""
+        streams = [_stream(operation, p) for p in PRIORITIES for operation in operations]
+        await self._connection.run("retire", consumer, _CONSUMER_DEAD_MS, *streams)
+
+    async def cancellations(self) -> AsyncIterator[str]:
+        """Ids of running jobs as they are canceled: faster than the next beat, but not reliable."""
+        async with self._connection.redis.pubsub() as channel:
+            with reaching_redis():
+                await channel.subscribe("lg:cancel")
+            while True:
+                with reaching_redis():
+                    message = await channel.get_message(
+                        ignore_subscribe_messages=True, timeout=_PUBSUB_WAIT_S
+                    )
+                if message is not None:
+                    yield message["data"]
+
+    # What waiters do
+
+    async def last_event(self) -> str:
+        """The point in the stream of events to read on from."""
+        last = await self._connection.command("XREVRANGE", "lg:ev", "+", "-", "COUNT", 1)
+        return last[0][0] if last else "0-0"
+
+    async def events(self, after: str) -> tuple[str, list[str]]:
+        """Wait up to a second for changes: the point to read on from, ids of changed jobs."""
+        reply = await self._connection.command(
+            "XREAD", "COUNT", 1000, "BLOCK", _WAIT_MS, "STREAMS", "lg:ev", after
+        )
+        if not reply:
+            return after, []
+        entries = reply[0][1]
+        return entries[-1][0], [fields["id"] for _, fields in entries]
+
+    async def _existing(self, job_id: str) -> Job:
+        job = await self.get(job_id)
+        if job is None:
+            raise refusals.job_not_found(job_id)
+        return job
+
+    async def _page(
+        self, tenant: str, after: str | None, order: Literal["asc", "desc"]
+    ) -> list[str]:
+        index, window = f"lg:jobs:{tenant}", ("LIMIT", 0, LIST_LIMIT)
+        if order == "asc":
+            start = f"({after}" if after else "-"
+            ids = await self._connection.command("ZRANGEBYLEX", index, start, "+", *window)
+        else:
+            start = f"({after}" if after else "+"
+            ids = await self._connection.command("ZREVRANGEBYLEX", index, start, "-", *window)
+        return list(ids)
+
+    async def _refuse(self, verdict: str, other: str) -> None:
+        match verdict:
+            case "conflict":
+                raise refusals.idempotency_conflict(other)
+            case "queue_full":
+                raise refusals.queue_full(self.limits.queue_cap, await self.retry_after())
+            case "tenant_full":
+                raise refusals.tenant_full(self.limits.tenant_cap, await self.retry_after())
+
+
+def _stream(operation: Operation, priority: int) -> str:
+    return f"lg:q:{operation}:{priority}"

@@ -1,0 +1,193 @@
+"""What a process can be told from outside: variables ``LAGEM_<FIELD>``, one model a process.
+
+Every ``LAGEM_*`` variable must be a field of some process; a mistyped one stops the start-up.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.jobs import QueueLimits
+
+PREFIX = "LAGEM_"
+_HOUR_S = 3600
+_DAY_S = 24 * _HOUR_S
+_MIB = 2**20
+
+
+def default_data_dir() -> Path:
+    """The user's state folder: ``$XDG_STATE_HOME/lagem``, by default ``~/.local/state/lagem``."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lagem"
+
+
+class Settings(BaseSettings):
+    """What gateway and worker must agree on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    redis_url: str | None = Field(
+        default=None, description="Redis or Valkey to use; none: an embedded server in data_dir."
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder for blobs and the embedded server; shared by gateway and workers.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log lines to write."
+    )
+    queue_cap: int = Field(default=1000, ge=1, description="Live jobs the deployment admits.")
+    tenant_cap: int = Field(default=100, ge=1, description="Live jobs one caller may have.")
+    lease_s: float = Field(
+        default=15.0, gt=0, description="Silence after which a worker's jobs go to others."
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, description="Started attempts before a job is given up."
+    )
+    job_retention_s: int = Field(
+        default=_DAY_S, ge=60, description="How long finished jobs can be looked up."
+    )
+    mesh_retention_s: int = Field(default=_DAY_S, ge=60, description="How long meshes are cached.")
+    latents_retention_s: int = Field(
+        default=7 * _DAY_S, ge=60, description="How long shapes and their latents are kept."
+    )
+
+    @property
+    def blob_dir(self) -> Path:
+        """Folder of the local blob store."""
+        return self.data_dir / "blobs"
+
+    @property
+    def queue_limits(self) -> QueueLimits:
+        """The part of the settings that the job queue works by."""
+        return QueueLimits(
+            queue_cap=self.queue_cap,
+            tenant_cap=self.tenant_cap,
+            lease_ms=round(self.lease_s * 1000),
+            job_retention_ms=self.job_retention_s * 1000,
+            max_attempts=self.max_attempts,
+        )
+
+    @classmethod
+    def from_environment(cls, **overrides: Any) -> Self:
+        """Read the environment, after checking that it has no unknown ``LAGEM_*`` variable.
+
+        Args:
+            overrides: fields set by command-line flags; they win over the environment.
+
+        Raises:
+            UnknownVariableError: a ``LAGEM_*`` variable is no setting of any process.
+            pydantic.ValidationError: a value is out of its range or type.
+        """
+        refuse_unknown_variables(os.environ)
+        return cls(**overrides)
+
+
+class GatewaySettings(Settings):
+    """Settings of ``python -m service.gateway``."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on, REST and gRPC.")
+    port: int = Field(default=8000, ge=0, le=65535, description="REST port; 0 takes a free one.")
+    grpc_port: int = Field(
+        default=8001, ge=0, le=65535, description="gRPC port; 0 takes a free one."
+    )
+    insecure: bool = Field(
+        default=False, description="Listen on a non-loopback address although there are no keys."
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Keys of the callers, separated by commas; none: no authentication."
+    )
+    tenant_rate_per_minute: int = Field(
+        default=600, ge=1, description="Submissions one caller may make in a minute."
+    )
+    wait_s: float = Field(
+        default=30.0, ge=0, le=60, description="How long a submission waits for its job."
+    )
+    drain_s: float = Field(
+        default=20.0, ge=0, description="Time for open calls to end after SIGTERM."
+    )
+    max_upload_bytes: int = Field(default=64 * _MIB, ge=1, description="Largest request body.")
+    max_faces: int = Field(default=2_000_000, ge=1, description="Most faces of an uploaded mesh.")
+    ingest_processes: int = Field(default=2, ge=1, description="Processes that read meshes.")
+    parse_timeout_s: float = Field(default=30.0, gt=0, description="Time to read one mesh.")
+    parse_memory_bytes: int = Field(
+        default=2048 * _MIB, ge=256 * _MIB, description="Memory of one mesh-reading process."
+    )
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(key.strip() for key in value.split(",") if key.strip())
+        return value
+
+
+class WorkerSettings(Settings):
+    """Settings of ``python -m service.worker``."""
+
+    weights: Path | None = Field(
+        default=None, description="Folder of a checkpoint; none: the bundled starter model."
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:<index>.")
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of the model; none: one a core."
+    )
+    slots: int = Field(default=8, ge=1, description="Most jobs in one batch.")
+    batch_cost: float = Field(
+        default=8.0, gt=0, description="Cost budget of one batch, in units of one default job."
+    )
+    beat_s: float = Field(
+        default=5.0, gt=0, description="Time between signs of life; well below lease_s."
+    )
+    worker_drain_s: float = Field(
+        default=60.0, ge=0, description="Time for the running batch to end after SIGTERM."
+    )
+    worker_port: int = Field(
+        default=9100, ge=0, le=65535, description="Port of the worker's probes and metrics."
+    )
+
+    @model_validator(mode="after")
+    def _beats_within_lease(self) -> Self:
+        if self.beat_s * 2 > self.lease_s:
+            raise ValueError(
+                f"beat_s ({self.beat_s:g}) must be at most half of lease_s ({self.lease_s:g}),"
+                " else one late beat loses a lease"
+            )
+        return self
+
+
+class UnknownVariableError(ValueError):
+    """The environment has a ``LAGEM_*`` variable that no process reads."""
+
+
+def variable_names() -> list[str]:
+    """Every environment variable that means something to some process."""
+    fields = {*GatewaySettings.model_fields, *WorkerSettings.model_fields}
+    return sorted(PREFIX + name.upper() for name in fields)
+
+
+def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Stop a start-up with a mistyped variable.
+
+    Raises:
+        UnknownVariableError: names the variables at fault, the nearest valid ones, then all.
+    """
+    known = variable_names()
+    unknown = sorted(
+        name
+        for name in environment
+        if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+    if not unknown:
+        return
+    hints = [_hint(name, known) for name in unknown]
+    raise UnknownVariableError(f"unknown {'; '.join(hints)}. Valid names: {', '.join(known)}")
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name.upper(), known, n=1)
+    return f"{name} (did you mean {near[0]}?)" if near else name

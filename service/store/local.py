@@ -1,0 +1,95 @@
+"""Blobs as files below one folder, for a deployment whose processes share a disk."""
+
+import asyncio
+import contextlib
+import os
+import re
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from service.store.blobs import BlobMissing
+
+_REF = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_UNFINISHED = ".part-"
+"""Names of refs never begin with a dot, so no unfinished file can be read as a blob."""
+
+
+class LocalBlobStore:
+    """A ``BlobStore`` in a local folder; file work runs in threads, off the event loop.
+
+    A write goes to an unfinished file, is flushed to the disk, then renamed: readers see the old
+    blob, or the new one, and never a part. Any number of processes may share the folder.
+
+    Args:
+        root: the folder; made when it is missing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    async def put(self, ref: str, data: bytes) -> None:
+        """Write a blob durably and in one step."""
+        await asyncio.to_thread(self._write, self._path(ref), data)
+
+    async def get(self, ref: str) -> bytes:
+        """Read a blob. Raises ``BlobMissing``."""
+        path = self._path(ref)
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise BlobMissing(ref) from None
+
+    async def exists(self, ref: str) -> bool:
+        """Tell whether there is such a blob."""
+        return await asyncio.to_thread(self._path(ref).is_file)
+
+    async def delete(self, ref: str) -> None:
+        """Remove a blob, if it is there."""
+        await asyncio.to_thread(self._path(ref).unlink, missing_ok=True)
+
+    async def sweep(self, folder: str, older_than: timedelta) -> int:
+        """Remove the blobs of a top folder that were written longer ago; returns how many."""
+        horizon = time.time() - older_than.total_seconds()
+        return await asyncio.to_thread(_sweep, self._path(folder), horizon)
+
+    def _path(self, ref: str) -> Path:
+        if not _REF.fullmatch(ref):
+            raise ValueError(f"{ref!r} is no blob name: use relative paths of [A-Za-z0-9_.-] parts")
+        return self._root / ref
+
+    @staticmethod
+    def _write(path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(unfinished).replace(path)
+        except BaseException:
+            Path(unfinished).unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sweep(folder: Path, horizon: float) -> int:
+    removed = 0
+    for path in folder.rglob("*"):
+        # Another process may sweep the same folder at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < horizon:
+                path.unlink()
+                removed += 1
+    return removed

@@ -1,0 +1,175 @@
+"""Metric names and log fields, each declared once."""
+
+import logging
+import sys
+from enum import StrEnum
+from typing import TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_JOB_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class LogField(StrEnum):
+    """Names of the fields that log lines share across processes."""
+
+    REQUEST_ID = "request_id"
+    JOB_ID = "job_id"
+    ATTEMPT = "attempt"
+    OPERATION = "operation"
+    STAGE = "stage"
+    WORKER = "worker"
+    TENANT = "tenant"
+    CODE = "code"
+
+
+class GatewayMetrics:
+    """What a gateway measures.
+
+    Args:
+        registry: one a process; ``/metrics`` shows it.
+        version: of the program, for ``lagem_build_info``.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
+        self.registry = registry
+        self.http_requests = Counter(
+            "lagem_http_requests_total",
+            "REST requests answered.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self.http_request_duration = Histogram(
+            "lagem_http_request_duration_seconds",
+            "Time from the first byte of a REST request to the last of its response.",
+            ("method", "route"),
+            buckets=_REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self.grpc_requests = Counter(
+            "lagem_grpc_requests_total",
+            "gRPC calls answered.",
+            ("method", "code"),
+            registry=registry,
+        )
+        self.jobs_submitted = Counter(
+            "lagem_jobs_submitted_total", "Jobs accepted.", ("op",), registry=registry
+        )
+        self.jobs_rejected = Counter(
+            "lagem_jobs_rejected_total",
+            "Submissions refused, by error code.",
+            ("reason",),
+            registry=registry,
+        )
+        self.queue_entries = Gauge(
+            "lagem_queue_entries",
+            "Jobs waiting or running.",
+            ("op", "priority"),
+            registry=registry,
+        )
+        self.queue_oldest_age = Gauge(
+            "lagem_queue_oldest_age_seconds",
+            "Age of the oldest job waiting or running.",
+            ("op",),
+            registry=registry,
+        )
+        _build_info(registry, version=version, process="gateway")
+
+
+class WorkerMetrics:
+    """What a worker measures; arguments as for ``GatewayMetrics``."""
+
+    def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
+        self.registry = registry
+        self.jobs_finished = Counter(
+            "lagem_jobs_finished_total",
+            "Jobs brought to a terminal state.",
+            ("op", "state"),
+            registry=registry,
+        )
+        self.jobs_redelivered = Counter(
+            "lagem_jobs_redelivered_total",
+            "Jobs started again after an attempt that did not end.",
+            registry=registry,
+        )
+        self.results_fenced = Counter(
+            "lagem_results_fenced_total",
+            "Results refused because the job belonged to another attempt.",
+            registry=registry,
+        )
+        self.job_wait = Histogram(
+            "lagem_job_wait_seconds",
+            "Time from submission to the start of an attempt.",
+            ("op",),
+            buckets=_JOB_BUCKETS,
+            registry=registry,
+        )
+        self.job_run = Histogram(
+            "lagem_job_run_seconds",
+            "Time a job spent in a stage.",
+            ("op", "stage"),
+            buckets=_JOB_BUCKETS,
+            registry=registry,
+        )
+        self.batch_size = Histogram(
+            "lagem_batch_size",
+            "Jobs run together.",
+            ("op",),
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.slots = Gauge("lagem_worker_slots", "Jobs this worker can hold.", registry=registry)
+        self.gpu_memory = Gauge(
+            "lagem_gpu_memory_bytes",
+            "Device memory of the model process.",
+            ("kind",),
+            registry=registry,
+        )
+        _build_info(registry, version=version, process="worker")
+
+
+def configure_logging(level: str, stream: TextIO = sys.stderr) -> None:
+    """Write one JSON object a line: time (RFC 3339, UTC), level, event, bound context, fields.
+
+    Lines of the standard library's loggers (uvicorn, grpc) take the same form.
+
+    Args:
+        level: debug, info, warning or error.
+        stream: where the lines go.
+    """
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _build_info(registry: CollectorRegistry, *, version: str, process: str) -> None:
+    info = Gauge(
+        "lagem_build_info", "Always 1; the labels tell.", ("version", "process"), registry=registry
+    )
+    info.labels(version=version, process=process).set(1)

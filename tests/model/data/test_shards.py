@@ -1,0 +1,98 @@
+"""Shards: what is written is what is read, and what is not a shard is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from model.data.shards import UNLABELLED, ShapeSample, ShardError, read_shards, write_shard
+
+
+def sample(name: str, *, category: int = UNLABELLED, points: int = 6) -> ShapeSample:
+    """A sample of random points, different for each name."""
+    rng = np.random.default_rng(sum(name.encode()))
+
+    def cloud(count: int) -> np.ndarray:
+        return rng.uniform(-1, 1, (count, 3)).astype(np.float16)
+
+    return ShapeSample(
+        surface=cloud(points),
+        inside=cloud(4),
+        outside=cloud(5),
+        near=cloud(8),
+        near_occupied=rng.integers(0, 2, 8).astype(np.uint8),
+        category=category,
+        name=name,
+    )
+
+
+def test_reads_back_what_was_written(tmp_path: Path) -> None:
+    samples = [sample("chair:7", category=2), sample("größe.ply")]
+    write_shard(tmp_path / "a.safetensors", samples, source="test")
+    arrays = read_shards(tmp_path)
+    assert arrays.names == ("chair:7", "größe.ply")
+    assert arrays.category.tolist() == [2, UNLABELLED]
+    for field in ("surface", "inside", "outside", "near", "near_occupied"):
+        expected = np.stack([getattr(one, field) for one in samples])
+        np.testing.assert_array_equal(getattr(arrays, field), expected)
+        assert getattr(arrays, field).dtype == expected.dtype
+
+
+def test_concatenates_shards_in_order_of_file_name(tmp_path: Path) -> None:
+    write_shard(tmp_path / "b.safetensors", [sample("third")], source="test")
+    write_shard(tmp_path / "a.safetensors", [sample("first"), sample("second")], source="test")
+    arrays = read_shards(tmp_path)
+    assert arrays.names == ("first", "second", "third")
+    np.testing.assert_array_equal(arrays.near[2], sample("third").near)
+
+
+def test_reads_files_in_the_order_given(tmp_path: Path) -> None:
+    files = [tmp_path / "b.safetensors", tmp_path / "a.safetensors"]
+    for file in files:
+        write_shard(file, [sample(file.stem)], source="test")
+    assert read_shards(files).names == ("b", "a")
+    assert read_shards(files[1]).names == ("a",)
+
+
+def test_selects_shapes_in_the_order_asked(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.safetensors", [sample(name) for name in "xyz"], source="test")
+    chosen = read_shards(tmp_path).select([2, 0])
+    assert chosen.names == ("z", "x")
+    assert len(chosen) == 2
+    np.testing.assert_array_equal(chosen.inside[0], sample("z").inside)
+
+
+def test_leaves_only_the_shard_behind(tmp_path: Path) -> None:
+    write_shard(tmp_path / "deep" / "a.safetensors", [sample("x")], source="test")
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([], "at least one shape"),
+        ([sample("x"), sample("y", points=7)], "size of 'surface'"),
+    ],
+)
+def test_refuses_samples_that_make_no_shard(
+    tmp_path: Path, samples: list[ShapeSample], message: str
+) -> None:
+    with pytest.raises(ShardError, match=message):
+        write_shard(tmp_path / "a.safetensors", samples, source="test")
+    assert not list(tmp_path.iterdir())
+
+
+def test_refuses_shards_of_different_sizes(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.safetensors", [sample("x")], source="test")
+    write_shard(tmp_path / "b.safetensors", [sample("y", points=7)], source="test")
+    with pytest.raises(ShardError, match=r"b\.safetensors: 'surface'"):
+        read_shards(tmp_path)
+
+
+def test_refuses_another_format_and_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match=r"no \*\.safetensors file"):
+        read_shards(tmp_path)
+    save_file({"weight": np.zeros(3)}, tmp_path / "a.safetensors")
+    with pytest.raises(ShardError, match="shard format 'none'"):
+        read_shards(tmp_path)

@@ -1,0 +1,190 @@
+"""Admission: records, idempotency, caps, order, listing, positions."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from redis.asyncio import Redis
+
+from service.errors import IdempotencyConflict, QueueFull, RateLimited
+from service.jobqueue.lease import Succeeded
+from service.jobqueue.queue import JobQueue
+from service.jobs import IdempotencyKey, JobState, Operation, QueueLimits
+from tests.service.jobqueue.worker import new_job, start, take
+
+
+async def test_a_submitted_job_is_queued_as_asked(queue: JobQueue) -> None:
+    job, created = await queue.submit(
+        new_job(
+            params={"category": "Stühle", "guidance": 1.5, "seed": 2**64 - 1},
+            input_ref="points/a.npy",
+            tenant="acme",
+            priority=0,
+            deadline_ms=4_000_000_000_000,
+            request_id="req-1",
+            preprocess_ms=12.25,
+        )
+    )
+    assert created
+    assert await queue.get(job.id) == job
+    assert job.state is JobState.QUEUED
+    assert job.params == {"category": "Stühle", "guidance": 1.5, "seed": 2**64 - 1}
+    assert (job.input_ref, job.tenant, job.priority) == ("points/a.npy", "acme", 0)
+    assert (job.deadline_ms, job.request_id) == (4_000_000_000_000, "req-1")
+    assert job.timings_ms == {"preprocess": 12.25}
+    assert (job.started_ms, job.finished_ms, job.expires_ms) == (None, None, None)
+    assert (job.attempts, job.progress, job.stage, job.result, job.error) == (
+        0,
+        0.0,
+        None,
+        None,
+        None,
+    )
+
+
+async def test_an_unknown_job_is_none(queue: JobQueue) -> None:
+    assert await queue.get("job_none") is None
+
+
+async def test_the_same_key_and_request_give_the_same_job(queue: JobQueue) -> None:
+    job = new_job(idempotency=IdempotencyKey("k", "hash"))
+    first, created = await queue.submit(job)
+    second, created_again = await queue.submit(job)
+    assert (created, created_again) == (True, False)
+    assert second.id == first.id
+    assert len(await take(queue, count=5)) == 1
+
+
+async def test_racing_submissions_with_one_key_make_one_job(queue: JobQueue) -> None:
+    job = new_job(idempotency=IdempotencyKey("k", "hash"))
+    answers = await asyncio.gather(*(queue.submit(job) for _ in range(10)))
+    assert len({answer.id for answer, _ in answers}) == 1
+    assert [created for _, created in answers].count(True) == 1
+
+
+async def test_the_same_key_with_another_request_is_refused(queue: JobQueue) -> None:
+    first, _ = await queue.submit(new_job(idempotency=IdempotencyKey("k", "hash")))
+    with pytest.raises(IdempotencyConflict) as caught:
+        await queue.submit(new_job(idempotency=IdempotencyKey("k", "other")))
+    assert caught.value.job == first.id
+
+
+async def test_keys_of_different_tenants_do_not_meet(queue: JobQueue) -> None:
+    key = IdempotencyKey("k", "hash")
+    first, _ = await queue.submit(new_job(idempotency=key, tenant="a"))
+    second, created = await queue.submit(new_job(idempotency=key, tenant="b"))
+    assert created
+    assert second.id != first.id
+
+
+async def test_a_tenant_may_have_so_many_live_jobs(queue: JobQueue) -> None:
+    for _ in range(5):
+        await queue.submit(new_job())
+    with pytest.raises(RateLimited) as caught:
+        await queue.submit(new_job())
+    assert caught.value.retry_after is not None
+    await queue.submit(new_job(tenant="other"))
+    lease = await start(queue)
+    assert await queue.finish(lease, Succeeded(result={}))
+    await queue.submit(new_job())
+
+
+async def test_the_deployment_may_have_so_many_live_jobs(queue: JobQueue) -> None:
+    for number in range(20):
+        await queue.submit(new_job(tenant=f"t{number}"))
+    with pytest.raises(QueueFull) as caught:
+        await queue.submit(new_job(tenant="late"))
+    assert caught.value.retry_after == 20  # 20 jobs, no worker yet: one second each
+
+
+async def test_urgent_jobs_come_first_then_older_ones(queue: JobQueue) -> None:
+    ids = {p: (await queue.submit(new_job(priority=p)))[0].id for p in (2, 1, 0)}
+    later, _ = await queue.submit(new_job(priority=1))
+    entries = await take(queue, count=9)
+    assert [entry.job.id for entry in entries] == [ids[0], ids[1], later.id, ids[2]]
+
+
+async def test_every_eighth_fetch_begins_with_the_least_urgent(queue: JobQueue) -> None:
+    for number in range(9):
+        await queue.submit(new_job(priority=0, tenant=f"t{number}"))
+    patient, _ = await queue.submit(new_job(priority=2))
+    order = [(await take(queue))[0].job.id for _ in range(8)]
+    assert order.index(patient.id) == 7
+
+
+async def test_a_worker_gets_only_its_operations(queue: JobQueue) -> None:
+    await queue.submit(new_job(operation=Operation.GENERATE))
+    encode, _ = await queue.submit(new_job(operation=Operation.ENCODE))
+    entries = await queue.fetch("alice", [Operation.ENCODE, Operation.DECODE], 5)
+    assert [entry.job.id for entry in entries] == [encode.id]
+
+
+async def test_fetch_never_gives_more_than_asked_for(queue: JobQueue) -> None:
+    for operation in Operation:
+        await queue.submit(new_job(operation=operation))
+    assert len(await take(queue, count=3)) == 3
+    assert len(await take(queue, count=3)) == 1
+
+
+async def test_positions_count_the_waiting_jobs_ahead(queue: JobQueue) -> None:
+    first, second = [(await queue.submit(new_job()))[0] for _ in range(2)]
+    urgent, _ = await queue.submit(new_job(priority=0))
+    patient, _ = await queue.submit(new_job(priority=2))
+    await queue.submit(new_job(operation=Operation.ENCODE))
+    line = (urgent, first, second, patient)
+    assert [await queue.position(job) for job in line] == [0, 1, 2, 3]
+    await queue.fetch("alice", [Operation.GENERATE], 2)
+    assert [await queue.position(job) for job in line[2:]] == [0, 1]
+
+
+async def test_a_running_job_has_no_position(queue: JobQueue) -> None:
+    await queue.submit(new_job())
+    lease = await start(queue)
+    assert await queue.position(lease.job) is None
+
+
+async def test_listing_pages_through_a_tenants_jobs(queue: JobQueue) -> None:
+    ids = []
+    for _ in range(5):
+        ids.append((await queue.submit(new_job()))[0].id)
+        await asyncio.sleep(0.002)  # ids order jobs by the millisecond
+    await queue.submit(new_job(tenant="other"))
+
+    async def page(**arguments: object) -> list[str]:
+        jobs = await queue.list_jobs(tenant="anonymous", **arguments)  # type: ignore[arg-type]
+        return [job.id for job in jobs]
+
+    assert await page() == ids[::-1]
+    assert await page(order="asc", limit=2) == ids[:2]
+    assert await page(order="asc", limit=2, after=ids[1]) == ids[2:4]
+    assert await page(limit=2, after=ids[1]) == ids[:1]
+    lease = await start(queue)
+    assert await page(state=JobState.RUNNING) == [lease.job.id]
+    assert len(await page(state=JobState.QUEUED)) == 4
+
+
+async def test_a_list_is_limited(queue: JobQueue) -> None:
+    with pytest.raises(ValueError, match=r"1\.\.100"):
+        await queue.list_jobs(tenant="anonymous", limit=101)
+
+
+async def test_ended_jobs_are_forgotten_in_time(redis: Redis, limits: QueueLimits) -> None:
+    queue = JobQueue(redis, dataclasses.replace(limits, job_retention_ms=30))
+    job, _ = await queue.submit(new_job())
+    await queue.cancel(job.id)
+    await asyncio.sleep(0.05)
+    await queue.tick()
+    assert await queue.get(job.id) is None
+    assert await queue.list_jobs(tenant="anonymous") == []
+    left = set(await redis.keys("lg:*"))
+    assert left <= {"lg:ev", "lg:q:generate:1"}
+
+
+async def test_depths_tell_the_load_of_each_stream(queue: JobQueue) -> None:
+    await queue.submit(new_job(priority=0))
+    await asyncio.sleep(0.02)
+    loads = {(load.operation, load.priority): load for load in await queue.depths()}
+    assert len(loads) == 12
+    assert loads[Operation.GENERATE, 0].entries == 1
+    assert 0.015 < loads[Operation.GENERATE, 0].oldest_age_s < 5
+    assert loads[Operation.GENERATE, 1].entries == 0

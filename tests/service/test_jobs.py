@@ -1,0 +1,37 @@
+"""States, ids and requests."""
+
+import pytest
+
+from service.jobs import TRANSITIONS, JobState, NewJob, Operation, new_id
+
+
+def test_terminal_states_never_change() -> None:
+    terminal = {state for state in JobState if state.terminal}
+    assert terminal == {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
+    assert not any(state.can_become(other) for state in terminal for other in JobState)
+
+
+def test_every_state_has_its_moves() -> None:
+    assert set(TRANSITIONS) == set(JobState)
+    assert JobState.QUEUED.can_become(JobState.RUNNING)
+    assert JobState.RUNNING.can_become(JobState.QUEUED)
+    assert not JobState.QUEUED.can_become(JobState.SUCCEEDED)
+
+
+def test_ids_sort_by_time() -> None:
+    ids = [new_id("job", now_ms=1_700_000_000_000 + step) for step in range(100)]
+    assert ids == sorted(ids)
+    assert all(len(name) == 30 and name.startswith("job_") for name in ids)
+
+
+def test_ids_of_one_moment_differ() -> None:
+    assert len({new_id("shp", now_ms=5) for _ in range(1000)}) == 1000
+
+
+def test_the_largest_time_fits() -> None:
+    assert new_id("shp", now_ms=2**48 - 1).startswith("shp_7zzzzzzzz")
+
+
+def test_a_priority_out_of_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="priority"):
+        NewJob(operation=Operation.DECODE, params={}, batch_key="k", priority=3)
