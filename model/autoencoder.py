@@ -94,11 +94,11 @@ class AutoEncoder(nn.Module):
         """The occupancy field of a batch of latents (Eq. 7 to 9)."""
         return self.fold(self.decode_features(latents))
 
-    def fold(self, features: tuple[Float[Tensor, "b m c"], ...]) -> OccupancyField:
+    def fold(self, features: tuple[Float[Tensor, "b _m c"], ...]) -> OccupancyField:
         """The query function of decoded features, folded (Eq. 9)."""
         return fold(self.point_embedding, self.query_attentions, self.to_logit, features)
 
-    def decode_features(self, latents: Latents) -> tuple[Float[Tensor, "b m c"], ...]:
+    def decode_features(self, latents: Latents) -> tuple[Float[Tensor, "b _m c"], ...]:
         """F_i of every level, coarse to fine (Eq. 7, 8)."""
         features: list[Tensor] = []
         for i, (level, latent) in enumerate(zip(self.levels, latents.levels, strict=True)):
@@ -110,7 +110,7 @@ class AutoEncoder(nn.Module):
         return tuple(features)
 
     def query_reference(
-        self, queries: Float[Tensor, "b q 3"], features: tuple[Float[Tensor, "b m c"], ...]
+        self, queries: Float[Tensor, "b q 3"], features: tuple[Float[Tensor, "b _m c"], ...]
     ) -> Float[Tensor, "b q"]:
         """Eq. 9 module by module: the readable form that `OccupancyField` must equal."""
         embedded = self.point_embedding(queries)

@@ -48,8 +48,8 @@ class OccupancyField:
 
     variance_form: Float[Tensor, "52 52"]  # quadratic form whose value at e is s^2 - eps
     variance_eps: float
-    keys: tuple[Float[Tensor, "b h m 53"], ...]  # b_j of every level, coarse to fine
-    values: tuple[Float[Tensor, "b h m"], ...]  # v_j of every level
+    keys: tuple[Float[Tensor, "b h _m 53"], ...]  # b_j of every level, coarse to fine
+    values: tuple[Float[Tensor, "b h _m"], ...]  # v_j of every level
     bias: Float[Tensor, "b"]
 
     def __len__(self) -> int:
@@ -87,7 +87,7 @@ def fold(
     embedding: PointEmbedding,
     attentions: nn.ModuleList,  # QueryAttention a level, coarse to fine
     to_logit: nn.Linear,
-    features: tuple[Float[Tensor, "b m c"], ...],  # F_i a level, coarse to fine
+    features: tuple[Float[Tensor, "b _m c"], ...],  # F_i a level, coarse to fine
 ) -> OccupancyField:
     """Fold Eq. 9's modules and decoded features into an OccupancyField. Differentiable."""
     weight = torch.cat([embedding.projection.weight, embedding.projection.bias[:, None]], dim=1)

@@ -72,7 +72,8 @@ class LatentFile:
 
     def to_safetensors(self) -> bytes:
         """As a safetensors file, metadata in its header."""
-        return save(self._named(), metadata=dict(self.metadata))
+        data: bytes = save(self._named(), metadata=dict(self.metadata))
+        return data
 
     @classmethod
     def from_safetensors(cls, data: bytes) -> LatentFile:
@@ -83,7 +84,7 @@ class LatentFile:
         """
         _check_size(len(data))
         try:
-            tensors = safetensors.deserialize(data)
+            tensors = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
         except safetensors.SafetensorError as error:
             raise LatentFileError(f"not a readable safetensors file: {error}") from None
         levels = {}

@@ -176,6 +176,9 @@ class Mesh(Result):
 
     url: str
     format: MeshFormat
+    resolution: int
+    target_faces: int | None = None
+    space: Space = "input"
     bytes: int
     faces: int
     vertices: int
@@ -347,9 +350,7 @@ class Model(Result):
     @property
     def ref(self) -> ModelRef:
         """The part that results carry."""
-        return ModelRef(
-            name=self.name, weights_sha256=self.weights_sha256, version=self.version
-        )
+        return ModelRef(name=self.name, weights_sha256=self.weights_sha256, version=self.version)
 
 
 class ModelList(Result):

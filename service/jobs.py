@@ -6,7 +6,7 @@ Times are Unix milliseconds (``*_ms``) unless a name says otherwise.
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
@@ -18,6 +18,17 @@ PRIORITIES = (0, 1, 2)
 """Most urgent first; 1 is the default."""
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
+    """A unique id such as ``job_01jd...``: 48 bits of time, then 80 random bits, in base 32.
+
+    Ids sort by their time of making (to the millisecond) as plain strings, and cannot be guessed.
+    """
+    stamp = int(time.time() * 1000) if now_ms is None else now_ms
+    number = (stamp << 80) | secrets.randbits(80)
+    digits = (_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return f"{kind}_{''.join(digits)}"
 
 
 class Operation(StrEnum):
@@ -90,6 +101,7 @@ class NewJob:
     """A request that passed all checks, ready to be queued.
 
     Attributes:
+        id: of the job to be, known beforehand so that its input can be stored under it.
         params: the request's parameters, JSON-able, all defaults filled in.
         input_ref: name of the input in the blob store (points or latents), where there is one.
         batch_key: only jobs with the same key may share a batch.
@@ -100,6 +112,7 @@ class NewJob:
     operation: Operation
     params: dict[str, Any]
     batch_key: str
+    id: str = field(default_factory=lambda: new_id("job"))
     input_ref: str | None = None
     tenant: str = ANONYMOUS
     priority: int = 1
@@ -187,14 +200,3 @@ class QueueLimits:
     job_retention_ms: int = 24 * 3600 * 1000
     idempotency_ms: int = 24 * 3600 * 1000
     max_attempts: int = 3
-
-
-def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
-    """A unique id such as ``job_01jd...``: 48 bits of time, then 80 random bits, in base 32.
-
-    Ids sort by their time of making (to the millisecond) as plain strings, and cannot be guessed.
-    """
-    stamp = int(time.time() * 1000) if now_ms is None else now_ms
-    number = (stamp << 80) | secrets.randbits(80)
-    digits = (_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
-    return f"{kind}_{''.join(digits)}"

@@ -7,10 +7,10 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.jobs import QueueLimits
 
@@ -90,19 +90,13 @@ class Settings(BaseSettings):
 class GatewaySettings(Settings):
     """Settings of ``python -m service.gateway``."""
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on, REST and gRPC.")
-    port: int = Field(default=8000, ge=0, le=65535, description="REST port; 0 takes a free one.")
-    grpc_port: int = Field(
-        default=8001, ge=0, le=65535, description="gRPC port; 0 takes a free one."
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
     )
     insecure: bool = Field(
-        default=False, description="Listen on a non-loopback address although there are no keys."
-    )
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="Keys of the callers, separated by commas; none: no authentication."
-    )
-    tenant_rate_per_minute: int = Field(
-        default=600, ge=1, description="Submissions one caller may make in a minute."
+        default=False,
+        description="Listen on a non-loopback address although nothing asks for a key.",
     )
     wait_s: float = Field(
         default=30.0, ge=0, le=60, description="How long a submission waits for its job."
@@ -117,13 +111,6 @@ class GatewaySettings(Settings):
     parse_memory_bytes: int = Field(
         default=2048 * _MIB, ge=256 * _MIB, description="Memory of one mesh-reading process."
     )
-
-    @field_validator("api_keys", mode="before")
-    @classmethod
-    def _split_keys(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(key.strip() for key in value.split(",") if key.strip())
-        return value
 
 
 class WorkerSettings(Settings):

@@ -69,9 +69,9 @@ class TrainingShapes:
         surface, inside, outside, near = (
             points @ transform for points in (surface, inside, outside, near)
         )
-        low, high = surface.amin(1, keepdim=True), surface.amax(1, keepdim=True)
-        center = (low + high) / 2
-        scale = 1 / (surface - center).norm(dim=-1).amax(1)[:, None, None]
+        whole = self.surface[rows].float() @ transform
+        center = (whole.amin(1, keepdim=True) + whole.amax(1, keepdim=True)) / 2
+        scale = 1 / (whole - center).norm(dim=-1).amax(1)[:, None, None]
         volume = torch.cat([inside, outside], dim=1)
         labels = torch.zeros(volume.shape[:2], device=device)
         labels[:, :half] = 1

@@ -114,7 +114,7 @@ class Denoiser(nn.Module):
         return self.category_embedding.num_embeddings - 1
 
     def condition(
-        self, category: Int64[Tensor, "b"], coarser: Sequence[Float[Tensor, "b m d"]]
+        self, category: Int64[Tensor, "b"], coarser: Sequence[Float[Tensor, "b _m _d"]]
     ) -> Conditions:
         """Embed the conditions: done once per sample, they do not change over the steps."""
         return Conditions(

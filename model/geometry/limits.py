@@ -11,7 +11,7 @@ class MeshLimits:
         max_bytes: size of the file.
         max_faces: triangles after triangulation and scene flattening.
         max_vertices: vertices after scene flattening (an STL has three for each face).
-        max_scene_nodes: nodes of a glTF scene.
+        max_scene_nodes: nodes of a glTF scene, and as many instances of its parts.
         max_cloud_points: points of a cloud without faces.
         min_cloud_points: fewest points from which a shape can be encoded.
     """

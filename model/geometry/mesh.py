@@ -47,7 +47,7 @@ _READERS: dict[str, Callable[[bytes, MeshLimits], RawMesh]] = {
 }
 _CLOUD_FORMATS = ("ply", "npy")
 _LARGEST_COORDINATE = 1e30  # areas, which are squares of it, stay far from overflow
-_SMALLEST_AREA = 1e-12  # of the squared extent; rounding alone gives flat shapes less
+_SMALLEST_AREA = 1e-7  # of the squared extent; points on a line, rounded to float32, have less
 _SAME_POSITION = 1e-9  # of the extent; exporters round one vertex in more than one way
 
 

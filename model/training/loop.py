@@ -61,8 +61,9 @@ def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> n
     ema = ExponentialMovingAverage(model, config.ema_decay)
     first = _resume(folder / STATE_FILE, model, ema, optimizers, config)
     device = next(model.parameters()).device
+    means = _Means()
+    started = time.monotonic()
     model.train()
-    started, figures = time.monotonic(), dict[str, float]()
     bar = tqdm(
         range(first, config.steps),
         initial=first,
@@ -73,30 +74,15 @@ def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> n
     )
     for step in bar:
         generator = torch.Generator(device).manual_seed((config.seed << 32) + step)
-        learning_rate = _learning_rate(step, config)
-        values = loss(model, generator)
-        values["loss"].backward()
-        values["gradient"] = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        means.add(_step(model, loss, generator, optimizers, _learning_rate(step, config), config))
         ema.update(model)
-        _accumulate(figures, values)
         done = step + 1
         if done % config.log_every == 0 or done == config.steps:
-            count = figures.pop("count")
-            means = {name: total / count for name, total in figures.items()}
-            if not math.isfinite(means["loss"]):
-                raise FloatingPointError(
-                    f"the loss is {means['loss']} at step {done}: lower the learning rate; the last "
-                    f"good checkpoint is {folder / STATE_FILE}"
-                )
+            figures = means.take()
+            _require_finite(figures["loss"], done, folder)
             seconds = time.monotonic() - started
-            _log(folder / LOG_FILE, {"step": done, **means, "lr": learning_rate, "seconds": seconds})
-            bar.set_postfix(loss=f"{means['loss']:.4f}")
-            figures = {}
+            _log(folder / LOG_FILE, {"step": done, **figures, "seconds": seconds})
+            bar.set_postfix(loss=f"{figures['loss']:.4f}")
         if done % config.save_every == 0 or done == config.steps:
             _save(folder / STATE_FILE, done, model, ema, optimizers)
     return ema.average
@@ -109,22 +95,36 @@ def load_average(folder: Path, model: nn.Module) -> int:
     return int(state["step"])
 
 
+def _step(
+    model: nn.Module,
+    loss: Loss,
+    generator: torch.Generator,
+    optimizers: list[torch.optim.Optimizer],
+    learning_rate: float,
+    config: TrainingConfig,
+) -> dict[str, Tensor]:
+    """One optimiser step; returns the figures of its batch."""
+    figures = loss(model, generator)
+    figures["loss"].backward()
+    gradient = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return figures | {"gradient": gradient, "lr": torch.tensor(learning_rate, device=gradient.device)}
+
+
 def _optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the blocks, AdamW for everything else."""
     matrices = [p for p in model.parameters() if p.ndim == 2 and min(p.shape) > 64]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
-    return [
-        torch.optim.Muon(
-            matrices,
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        ),
-        torch.optim.AdamW(
-            others, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
-        ),
-    ]
+    shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    adamw = torch.optim.AdamW(others, betas=(0.9, 0.98), **shared)  # type: ignore[arg-type]
+    if not matrices:
+        return [adamw]
+    return [torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **shared), adamw]
 
 
 def _learning_rate(step: int, config: TrainingConfig) -> float:
@@ -136,13 +136,29 @@ def _learning_rate(step: int, config: TrainingConfig) -> float:
     return config.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def _accumulate(figures: dict[str, float], values: dict[str, Tensor]) -> None:
-    figures["count"] = figures.get("count", 0) + 1
-    for name, value in values.items():
-        figures[name] = figures.get(name, 0.0) + float(value.detach())
+class _Means:
+    """Means of the figures of several steps, kept on the device until they are taken."""
+
+    def __init__(self) -> None:
+        self._steps: list[dict[str, Tensor]] = []
+
+    def add(self, figures: dict[str, Tensor]) -> None:
+        self._steps.append({name: value.detach() for name, value in figures.items()})
+
+    def take(self) -> dict[str, float]:
+        steps, self._steps = self._steps, []
+        return {name: float(torch.stack([s[name] for s in steps]).mean()) for name in steps[0]}
 
 
-def _log(path: Path, row: dict[str, float]) -> None:
+def _require_finite(loss: float, step: int, folder: Path) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} at step {step}: lower the learning rate; the last good checkpoint "
+            f"is {folder / STATE_FILE}"
+        )
+
+
+def _log(path: Path, row: dict[str, float | int]) -> None:
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))

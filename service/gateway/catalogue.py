@@ -80,6 +80,7 @@ def check_weights(model: Model, weights_sha256: str | None) -> None:
     """Raise ``WeightsMismatch`` where latents were not made by the model's weights.
 
     Args:
+        model: the loaded one.
         weights_sha256: the hash that the latents carry; None where they carry none.
     """
     if weights_sha256 == model.weights_sha256:

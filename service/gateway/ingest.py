@@ -173,7 +173,8 @@ class _Sandbox:
             EOFError, OSError: the process died.
         """
         self._meshes += 1
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         await self._process.stdin.drain()
         return await self._reply()
@@ -189,7 +190,8 @@ class _Sandbox:
         return status
 
     async def _reply(self) -> tuple[Any, bytes]:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise EOFError

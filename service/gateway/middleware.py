@@ -50,7 +50,7 @@ class Observation:
         with structlog.contextvars.bound_contextvars(**{LogField.REQUEST_ID: request_id}):
             try:
                 await self._app(scope, receive, send_observed)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the last resort of every request
                 self._log.exception("request failed", path=scope["path"])
                 if status == 0:
                     response = _internal_problem(scope["path"], request_id)

@@ -79,8 +79,18 @@ def preferred_representation(
             return chosen
     offered = ", ".join((JSON, *MESH_TYPES.values(), ZIP))
     raise NotAcceptable(
-        f"None of {accept!r} can be produced.", suggestion=f"Accept one of: {offered}.", param="Accept"
+        f"None of {accept!r} can be produced.",
+        suggestion=f"Accept one of: {offered}.",
+        param="Accept",
     )
+
+
+def mesh_format_of(media_type: str) -> str | None:
+    """The file extension of an uploaded mesh by its media type; None where that says nothing."""
+    media_type = _ALIASES.get(media_type, media_type)
+    if media_type == "model/gltf+json":
+        return "gltf"
+    return next((name for name, known in MESH_TYPES.items() if known == media_type), None)
 
 
 def _representation(media_range: str, mesh_format: MeshFormat | None) -> Representation | None:

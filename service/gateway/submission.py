@@ -4,38 +4,46 @@ Nothing here knows of HTTP. A request arrives as its contract model and, where i
 input; it is checked against the loaded model, gets its defaults, and becomes a queued job.
 """
 
+import asyncio
 import hashlib
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from model.latentfile import LatentFile
+from service import contract
 from service.contract import (
     DecodeRequest,
     EncodeRequest,
     GenerateRequest,
-    MeshRequest,
+    JobList,
+    JobsRequest,
     Model,
     Request,
     ResampleRequest,
-    SamplingRequest,
 )
-from service.errors import ServiceError
+from service.errors import NotFound, QueueUnavailable, ServiceError
 from service.gateway.catalogue import ModelCatalogue, check_category, check_keep_level
-from service.gateway.ingest import IngestedMesh, MeshIngest
+from service.gateway.ingest import MeshIngest
 from service.gateway.sources import LatentsSource, LatentsSources
+from service.gateway.upload import Upload
+from service.gateway.views import job_view
 from service.jobqueue.queue import JobQueue
-from service.jobs import ANONYMOUS, IdempotencyKey, Job, NewJob, Operation, new_id
+from service.jobqueue.waiters import JobWaiters
+from service.jobs import ANONYMOUS, IdempotencyKey, Job, JobState, NewJob, Operation, new_id
 from service.store.blobs import BlobStore
 from service.store.refs import input_latents_ref, points_ref
 from service.telemetry import GatewayMetrics
 
 _CHOSEN_SEED_BITS = 53
 """Seeds chosen here survive a JSON parser that reads numbers as doubles, as browsers do."""
+
+_INPUT_FIELDS = {"filename", "shape", "any_weights", "level3", "level2", "level1"}
+"""Fields that say what a job starts from: it keeps that in another form."""
+
+_BATCH_FIELDS = ("steps", "guidance", "keep_level", "resolution")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +55,6 @@ class Call:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """A mesh file as it came, in a temporary file.
-
-    ``sha256`` is of its bytes; ``name`` is the caller's name for it, where there is one.
-    """
-
-    path: Path
-    sha256: str
-    name: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Submission:
     """The job of a request; ``replayed``: an earlier request with the same key made it."""
@@ -67,26 +63,20 @@ class Submission:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Input:
-    """A job's input blob: a new one, or (``data`` is None) one that is in the store already."""
-
-    ref: str
-    data: bytes | None = None
-
-
-class Submissions:
-    """Turns checked requests into queued jobs."""
+class JobService:
+    """Turns checked requests into queued jobs, and looks after these."""
 
     def __init__(
         self,
         queue: JobQueue,
+        waiters: JobWaiters,
         blobs: BlobStore,
         catalogue: ModelCatalogue,
         ingest: MeshIngest,
         metrics: GatewayMetrics,
     ) -> None:
         self._queue = queue
+        self._waiters = waiters
         self._blobs = blobs
         self._catalogue = catalogue
         self._ingest = ingest
@@ -102,21 +92,26 @@ class Submissions:
         """
         with self._counting_refusals():
             model = await self._catalogue.model_for("encode")
-            mesh = await self._ingest.read(upload.path, hint=request.filename or upload.name)
-            job_id = new_id("job")
-            params = _mesh_params(request, model) | {
+            name = request.filename or upload.name
+            mesh = await self._ingest.read(upload.path, hint=name or upload.hint)
+            params = _resolved(request, model) | {
                 "normalization": mesh.normalization.model_dump(),
-                "source": _source_facts(mesh, request.filename or upload.name),
+                "source": {
+                    "filename": name,
+                    "vertices": mesh.vertices,
+                    "faces": mesh.faces,
+                    "bounds": mesh.bounds,
+                },
             }
-            params.pop("filename")
+            job_id = new_id("job")
             job = NewJob(
                 id=job_id,
                 operation=Operation.ENCODE,
                 params=params,
                 input_ref=points_ref(job_id),
-                batch_key=_batch_key(Operation.ENCODE, model, params),
+                batch_key=_batch_key(Operation.ENCODE, params, model),
                 tenant=call.tenant,
-                idempotency=_idempotency(call, "encode", request, upload.sha256),
+                idempotency=_idempotency(Operation.ENCODE, request, upload.sha256, call),
                 request_id=call.request_id,
                 preprocess_ms=mesh.milliseconds,
             )
@@ -132,16 +127,16 @@ class Submissions:
         with self._counting_refusals():
             model = await self._catalogue.model_for("generate")
             check_category(model, request.category)
-            params = _mesh_params(request, model) | _sampling_params(request, model)
+            params = _resolved(request, model)
             job = NewJob(
                 operation=Operation.GENERATE,
                 params=params,
-                batch_key=_batch_key(Operation.GENERATE, model, params),
+                batch_key=_batch_key(Operation.GENERATE, params, model),
                 tenant=call.tenant,
-                idempotency=_idempotency(call, "generate", request),
+                idempotency=_idempotency(Operation.GENERATE, request, "", call),
                 request_id=call.request_id,
             )
-            return await self._submit(job)
+            return await self._submit(job, None)
 
     async def resample(
         self, request: ResampleRequest, latents: LatentFile | None, call: Call
@@ -155,14 +150,13 @@ class Submissions:
         with self._counting_refusals():
             model = await self._catalogue.model_for("resample")
             check_keep_level(model, request.keep_level)
-            source = await self._sources.one(request, latents, model)
             check_category(model, request.category)
-            category = request.category or source.category_of(model)
-            params = _mesh_params(request, model) | _sampling_params(request, model)
-            params |= _source_params(source) | {"category": category}
-            idempotency = _idempotency(call, "resample", request, source.digest)
+            source = await self._sources.one(request, latents, model)
+            params = _resolved(request, model)
+            if request.category is None and source.category in model.categories:
+                params["category"] = source.category
             return await self._submit_latents(
-                Operation.RESAMPLE, params, model, source, call, idempotency
+                Operation.RESAMPLE, request, params, source, model, call
             )
 
     async def decode(
@@ -178,50 +172,108 @@ class Submissions:
                 source = await self._sources.mixed(request, latents, model)
             else:
                 source = await self._sources.one(request, latents, model)
-            params = _mesh_params(request, model) | _source_params(source)
+            params = _resolved(request, model)
             if request.shape is not None:
-                # The latents are those of a known shape: its mesh is made, not a new shape.
-                params |= {"shape": request.shape}
-            idempotency = _idempotency(call, "decode", request, source.digest)
+                # The latents are those of a known shape: it gets a mesh, and no new shape is made.
+                params["shape"] = request.shape
             return await self._submit_latents(
-                Operation.DECODE, params, model, source, call, idempotency
+                Operation.DECODE, request, params, source, model, call
             )
+
+    async def get(self, job_id: str, call: Call) -> Job:
+        """A job of the caller's.
+
+        Raises:
+            NotFound: there is no such job, or it is somebody else's.
+        """
+        job = await self._queue.get(job_id)
+        if job is None or job.tenant != call.tenant:
+            raise NotFound(
+                f"There is no job {job_id!r}.",
+                suggestion="Finished jobs are forgotten after a while: see expires_at.",
+            )
+        return job
+
+    async def list(self, request: JobsRequest, call: Call) -> JobList:
+        """A page of the caller's jobs."""
+        jobs = await self._queue.list_jobs(
+            tenant=call.tenant,
+            after=request.after,
+            limit=request.limit,
+            order=request.order,
+            state=None if request.state is None else JobState(request.state),
+        )
+        views = await asyncio.gather(*(self.view(job) for job in jobs))
+        full = len(jobs) == request.limit
+        return JobList(jobs=tuple(views), next=jobs[-1].id if full else None)
+
+    async def cancel(self, job_id: str, call: Call) -> Job:
+        """Cancel a queued job at once; ask the worker of a running one to stop.
+
+        Raises:
+            NotFound: as ``get``.
+            JobFinal: the job has already ended.
+        """
+        return await self._queue.cancel((await self.get(job_id, call)).id)
+
+    async def wait(self, job: Job, seconds: float) -> Job:
+        """The job once it has ended, or as it is after this many seconds."""
+        if seconds <= 0 or job.state.terminal:
+            return job
+        return await self._waiters.wait(job.id, seconds)
+
+    async def view(self, job: Job) -> contract.Job:
+        """The public form of a job, with its place in the queue."""
+        return job_view(job, position=await self._queue.position(job))
+
+    async def retry_after(self) -> int:
+        """Seconds after which it is worth to look at a job again."""
+        return await self._queue.retry_after()
 
     async def _submit_latents(
         self,
         operation: Operation,
+        request: ResampleRequest | DecodeRequest,
         params: dict[str, Any],
-        model: Model,
         source: LatentsSource,
+        model: Model,
         call: Call,
-        idempotency: IdempotencyKey | None,
     ) -> Submission:
         job_id = new_id("job")
         job = NewJob(
             id=job_id,
             operation=operation,
-            params=params,
+            params=params
+            | {"parents": source.parents, "normalization": source.normalization.model_dump()},
             input_ref=source.ref or input_latents_ref(job_id),
-            batch_key=_batch_key(operation, model, params),
+            batch_key=_batch_key(operation, params, model),
             tenant=call.tenant,
-            idempotency=idempotency,
+            idempotency=_idempotency(operation, request, source.digest, call),
             request_id=call.request_id,
         )
         return await self._submit(job, source.data)
 
-    async def _submit(self, job: NewJob, data: bytes | None = None) -> Submission:
-        """Queue the job; its input ``data``, where given, is stored before anyone can fetch it."""
-        created = False
+    async def _submit(self, job: NewJob, data: bytes | None) -> Submission:
+        """Queue the job; its input, where it is new, is stored before anyone can fetch the job."""
+        stored = job.input_ref if data is not None else None
+        if stored is not None and data is not None:
+            await self._blobs.put(stored, data)
         try:
-            if data is not None and job.input_ref is not None:
-                await self._blobs.put(job.input_ref, data)
             queued, created = await self._queue.submit(job)
-        finally:
-            if not created and data is not None and job.input_ref is not None:
-                await self._blobs.delete(job.input_ref)
+        except QueueUnavailable:
+            raise  # the job may have been queued all the same: its input must stay
+        except ServiceError:
+            await self._forget(stored)
+            raise
         if created:
             self._metrics.jobs_submitted.labels(job.operation).inc()
+        else:
+            await self._forget(stored)
         return Submission(queued, replayed=not created)
+
+    async def _forget(self, ref: str | None) -> None:
+        if ref is not None:
+            await self._blobs.delete(ref)
 
     @contextmanager
     def _counting_refusals(self) -> Iterator[None]:
@@ -230,3 +282,31 @@ class Submissions:
         except ServiceError as error:
             self._metrics.jobs_rejected.labels(error.code).inc()
             raise
+
+
+def _resolved(request: Request, model: Model) -> dict[str, Any]:
+    """The request with every default filled in: what the worker reads and the job echoes."""
+    params = request.model_dump(exclude=_INPUT_FIELDS)
+    for name, value in model.defaults.model_dump().items():
+        if name in params and params[name] is None:
+            params[name] = value
+    if "seed" in params and params["seed"] is None:
+        params["seed"] = secrets.randbits(_CHOSEN_SEED_BITS)
+    return params
+
+
+def _batch_key(operation: Operation, params: dict[str, Any], model: Model) -> str:
+    """Jobs with the same key have tensors of the same shapes and the same number of steps."""
+    parts = [operation, model.weights_sha256[:16]]
+    parts += [f"{name}={params[name]}" for name in _BATCH_FIELDS if name in params]
+    return "/".join(parts)
+
+
+def _idempotency(
+    operation: Operation, request: Request, digest: str, call: Call
+) -> IdempotencyKey | None:
+    """The caller's key with the hash of the request as it was sent: before a seed is chosen."""
+    if call.idempotency_key is None:
+        return None
+    content = f"{operation}\n{request.model_dump_json()}\n{digest}"
+    return IdempotencyKey(call.idempotency_key, hashlib.sha256(content.encode()).hexdigest())

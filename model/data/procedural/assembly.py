@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64
@@ -9,8 +10,11 @@ from jaxtyping import Float64
 from model.data.procedural.solid import Solid, as_polygon
 from model.data.procedural.solids import Solids
 
-Vector = Sequence[float] | np.ndarray
+Vector = Sequence[float | int] | np.ndarray
 """Three numbers x, y, z."""
+
+Outline = Sequence[Sequence[float | int]]
+"""Vertices of a simple polygon, in either order: (x, y) pairs, or (radius, height) if turned."""
 
 Rotation = Float64[np.ndarray, "3 3"]
 
@@ -25,15 +29,17 @@ _PLANES = {
 class Assembly:
     """A growing list of solids; `build` makes them one normalised shape."""
 
-    def __init__(self) -> None:
-        self._parts: list[Solid] = []
+    def __init__(self, parts: Sequence[Solid] = ()) -> None:
+        self._parts = list(parts)
 
-    def __len__(self) -> int:
-        return len(self._parts)
+    @property
+    def parts(self) -> tuple[Solid, ...]:
+        """The solids so far, in the order they were added."""
+        return tuple(self._parts)
 
     def add(self, other: "Assembly") -> None:
         """Append the parts of a sub-assembly."""
-        self._parts.extend(other._parts)
+        self._parts.extend(other.parts)
 
     def box(
         self,
@@ -75,7 +81,7 @@ class Assembly:
 
     def prism(
         self,
-        outline: Sequence[Sequence[float]],
+        outline: Outline,
         thickness: float,
         *,
         center: Vector = (0.0, 0.0, 0.0),
@@ -122,7 +128,7 @@ class Assembly:
 
     def tube(self, points: Sequence[Vector], radius: float) -> None:
         """Capsules along a polyline."""
-        for start, end in zip(points[:-1], points[1:], strict=True):
+        for start, end in pairwise(points):
             self.capsule(start, end, radius)
 
     def sphere(self, center: Vector, radius: float) -> None:
@@ -164,7 +170,7 @@ class Assembly:
 
     def lathe(
         self,
-        profile: Sequence[Sequence[float]],
+        profile: Outline,
         *,
         base: Vector = (0.0, 0.0, 0.0),
         axis: Vector = (0.0, 1.0, 0.0),
@@ -178,19 +184,15 @@ class Assembly:
 
     def mirrored_x(self) -> "Assembly":
         """The mirror image in the plane x = 0, as a new assembly."""
-        image = Assembly()
-        image._parts = [part.mirrored_x() for part in self._parts]
-        return image
+        return Assembly([part.mirrored_x() for part in self._parts])
 
     def posed(
         self, rotation: Rotation | None = None, offset: Vector = (0.0, 0.0, 0.0)
     ) -> "Assembly":
         """A copy turned about the origin and then moved by `offset`."""
         turned = np.eye(3) if rotation is None else rotation
-        image = Assembly()
         moved = np.asarray(offset, dtype=np.float64)
-        image._parts = [part.posed(turned, moved) for part in self._parts]
-        return image
+        return Assembly([part.posed(turned, moved) for part in self._parts])
 
     def build(self) -> Solids:
         """The union of all parts, a batch of one, normalised to the unit sphere."""
@@ -198,7 +200,7 @@ class Assembly:
 
     def _extrude(
         self,
-        outline: Sequence[Sequence[float]],
+        outline: Outline,
         half_height: float,
         rounding: float,
         rotation: Rotation,
@@ -212,7 +214,7 @@ class Assembly:
 
     def _revolve(
         self,
-        profile: Sequence[Sequence[float]],
+        profile: Outline,
         rounding: float,
         rotation: Rotation,
         center: Vector,
@@ -237,6 +239,15 @@ def turn(axis: str, degrees: float) -> Rotation:
     rotation[second, second] = rotation[third, third] = cos
     rotation[second, third], rotation[third, second] = -sin, sin
     return rotation
+
+
+def clipped_rectangle(half_x: float, half_y: float, cut: float) -> list[tuple[float, float]]:
+    """The octagon that is left of a rectangle about the origin when its corners are cut off."""
+    x, y = half_x - cut, half_y - cut
+    return [
+        (x, -half_y), (half_x, -y), (half_x, y), (x, half_y),
+        (-x, half_y), (-half_x, y), (-half_x, -y), (-x, -half_y),
+    ]  # fmt: skip
 
 
 def _corners(x: float, y: float) -> list[tuple[float, float]]:

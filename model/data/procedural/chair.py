@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.data.procedural.assembly import Assembly, turn
+from model.data.procedural.assembly import Assembly, clipped_rectangle, turn
 from model.data.procedural.draws import chance, pick
-from model.data.procedural.legs import LEG_STYLES, corner_legs, stretchers
+from model.data.procedural.legs import LEG_STYLES, corner_legs, ringed_legs, stretchers
 from model.data.procedural.solids import Solids
 
 
@@ -23,6 +23,7 @@ class _Plan:
         thickness: of the seat plate.
         member: of legs, posts and rails.
         lean: backward tilt of the back in degrees.
+        round_seat: whether the seat is a disc.
     """
 
     width: float
@@ -32,6 +33,7 @@ class _Plan:
     thickness: float
     member: float
     lean: float
+    round_seat: bool
 
     @property
     def under(self) -> float:
@@ -40,8 +42,9 @@ class _Plan:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """Half extents of the rectangle of the legs' middles."""
-        return 0.5 * (self.width - self.member), 0.5 * (self.depth - self.member)
+        """Half extents of the rectangle of the legs' middles: within the disc of a round seat."""
+        share = 0.37 if self.round_seat else 0.5
+        return share * (self.width - self.member), share * (self.depth - self.member)
 
 
 def build(rng: np.random.Generator) -> Solids:
@@ -59,7 +62,7 @@ def build(rng: np.random.Generator) -> Solids:
         base(rng, assembly, plan)
         back = pick(rng, _SOFT_BACKS if kind == "swivel" else _BACKS)
         _mount_back(rng, assembly, plan, back)
-        if chance(rng, 0.4):
+        if not plan.round_seat and chance(rng, 0.4):
             pick(rng, _ARMS)(rng, assembly, plan)
     return assembly.build()
 
@@ -74,34 +77,36 @@ def _measures(rng: np.random.Generator) -> _Plan:
         thickness=rng.uniform(0.03, 0.075),
         member=rng.uniform(0.030, 0.060),
         lean=rng.uniform(2.0, 16.0),
+        round_seat=chance(rng, 0.13),
     )
 
 
 def _seat(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
-    """A flat, cushioned, round, tapered or slatted seat."""
+    """A round, flat, cushioned, tapered or slatted seat."""
     y = plan.seat - 0.5 * plan.thickness
     size = (plan.width, plan.thickness, plan.depth)
-    kind = pick(rng, ("flat", "cushion", "round", "tapered", "slats"), (3.0, 2.5, 1.0, 2.0, 1.0))
+    if plan.round_seat:
+        radius = 0.54 * max(plan.width, plan.depth)
+        assembly.disc((0, y, 0), radius, plan.thickness, rounding=0.45 * plan.thickness)
+        return
+    kind = pick(rng, ("flat", "cushion", "tapered", "slats"), (3.0, 2.5, 2.0, 1.0))
     if kind == "flat":
         assembly.box(size, (0, y, 0), rounding=plan.thickness * pick(rng, (0.0, 0.3)))
     elif kind == "cushion":
         assembly.box(size, (0, y, 0))
         soft = (0.92 * plan.width, 1.5 * plan.thickness, 0.92 * plan.depth)
         assembly.box(soft, (0, plan.seat, 0), rounding=0.7 * plan.thickness)
-    elif kind == "round":
-        radius = 0.54 * max(plan.width, plan.depth)
-        assembly.disc((0, y, 0), radius, plan.thickness, rounding=0.45 * plan.thickness)
     elif kind == "tapered":
-        front, rear, z = 0.5 * plan.width, rng.uniform(0.38, 0.46) * plan.width, 0.5 * plan.depth
+        front, z = 0.5 * plan.width, 0.5 * plan.depth
+        rear = max(rng.uniform(0.38, 0.46) * plan.width, front - 0.6 * plan.member)
         outline = [(-front, z), (front, z), (rear, -z), (-rear, -z)]
         rounding = 0.3 * plan.thickness
         assembly.prism(outline, plan.thickness, center=(0, y, 0), plane="xz", rounding=rounding)
     else:
         count = int(rng.integers(4, 7))
-        pitch = plan.depth / count
-        for index in range(count):
-            z = -0.5 * plan.depth + (index + 0.5) * pitch
-            assembly.box((plan.width, plan.thickness, 0.68 * pitch), (0, y, z))
+        slat = 0.68 * plan.depth / count
+        for z in np.linspace(-0.5, 0.5, count) * (plan.depth - slat):
+            assembly.box((plan.width, plan.thickness, slat), (0, y, z))
         for side in (-0.5, 0.5):
             x = side * (plan.width - plan.member)
             assembly.box((plan.member, plan.thickness, plan.depth), (x, y - 0.01, 0))
@@ -139,10 +144,11 @@ def _sled(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
 def _folding(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """Crossed legs at both sides, tied at front and rear."""
     x, z = plan.reach
-    member = plan.member
+    member, inset = plan.member, rng.uniform(0.86, 0.95)
     for side in (-x, x):
+        inner = inset * side
         assembly.beam((side, 0, z), (side, plan.under, -z), 0.9 * member, member)
-        assembly.beam((0.9 * side, 0, -z), (0.9 * side, plan.under, z), 0.9 * member, member)
+        assembly.beam((inner, 0, -z), (inner, plan.under, z), 0.9 * member, member)
     for end in (-0.8 * z, 0.8 * z):
         y = 0.1 * plan.under
         assembly.beam((-x, y, end), (x, y, end), 0.8 * member, 0.8 * member)
@@ -186,13 +192,11 @@ def _swivel_base(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> N
             assembly.sphere((x, castor, z), 1.15 * castor)
 
 
-def _mount_back(
-    rng: np.random.Generator, assembly: Assembly, plan: _Plan, back: "_Back"
-) -> None:
+def _mount_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, back: "_Part") -> None:
     """Build a back upright over z = 0, then lean it and set it on the seat's rear edge."""
     upright = Assembly()
     back(rng, upright, plan)
-    offset = (0.0, plan.seat - 0.6 * plan.thickness, -0.5 * (plan.depth - plan.member))
+    offset = (0.0, plan.seat - 0.6 * plan.thickness, -plan.reach[1])
     assembly.add(upright.posed(turn("x", -plan.lean), offset))
 
 
@@ -264,30 +268,21 @@ def _hoop_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> Non
 def _curved_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """Three or five upright panels bent around the sitter, on the seat or on posts."""
     count = pick(rng, (3, 5))
-    panel = plan.width / count * 1.12
-    bend = rng.uniform(10.0, 26.0) * 3.0 / count
+    panel, bend = 1.12 * plan.width / count, rng.uniform(30.0, 78.0) / count
     floor = pick(rng, (0.0, rng.uniform(0.2, 0.45) * plan.back))
-    tall = plan.back - floor
-    thick = 0.85 * plan.member
+    size = (1.05 * panel, plan.back - floor, 0.85 * plan.member)
+    y, rounding = 0.5 * (floor + plan.back), 0.3 * size[2]
+    assembly.box(size, (0, y, 0), rounding=rounding)
     for side in (-1.0, 1.0):
-        x, z = 0.0, 0.0
-        for index in range(count // 2 + 1):
-            if index == 0 and side < 0.0:
-                x, z = 0.5 * panel * side, 0.0
-                continue
-            angle = bend * index
-            step = (0.0 if index == 0 else 0.5) * panel
-            x += side * step * math.cos(math.radians(angle))
-            z += step * math.sin(math.radians(angle))
-            size = (panel * 1.05, tall, thick)
-            rotation = turn("y", -side * angle)
-            assembly.box(size, (x, floor + 0.5 * tall, z), rounding=0.3 * thick, rotation=rotation)
-            step = 0.5 * panel
-            x += side * step * math.cos(math.radians(angle))
-            z += step * math.sin(math.radians(angle))
+        edge = np.array([0.5 * side * panel, y, 0.0])
+        for index in range(1, count // 2 + 1):
+            rotation = turn("y", -side * bend * index)
+            step = rotation @ np.array([side * panel, 0.0, 0.0])
+            assembly.box(size, edge + 0.5 * step, rounding=rounding, rotation=rotation)
+            edge += step
     if floor > 0.0:
-        for at in pick(rng, ((0.0,), (-0.3, 0.3))):
-            post = (plan.member, floor + 0.3 * tall, 0.9 * plan.member)
+        for at in pick(rng, ((0.0,), (-0.15, 0.15))):
+            post = (plan.member, floor + 0.3 * size[1], 0.9 * plan.member)
             assembly.box(post, (at * plan.width, 0.5 * post[1], -0.2 * plan.member))
 
 
@@ -300,15 +295,12 @@ def _padded_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> N
     if chance(rng, 0.5):
         assembly.box((wide, tall, thick), (0, floor + 0.5 * tall, 0), rounding=rounding)
     else:
-        x, cut = 0.5 * wide - rounding, rng.uniform(0.15, 0.3) * tall
-        low, high = floor + rounding, floor + tall - rounding
-        outline = [(cut - x, low), (x - cut, low), (x, low + cut), (x, high - cut),
-                   (x - cut, high), (cut - x, high), (-x, high - cut), (-x, low + cut)]  # fmt: skip
-        cut_thick = max(thick, 2.0 * rounding)
-        assembly.prism(outline, cut_thick, rounding=rounding)
+        half_x, half_y = 0.5 * wide - rounding, 0.5 * tall - rounding
+        outline = clipped_rectangle(half_x, half_y, rng.uniform(0.3, 0.7) * min(half_x, half_y))
+        assembly.prism(outline, thick, center=(0, floor + 0.5 * tall, 0), rounding=rounding)
     if floor > 0.0:
-        post = (1.4 * plan.member, floor + 0.4 * tall, 0.8 * plan.member)
-        assembly.box(post, (0, 0.5 * post[1], -0.4 * thick))
+        post = (1.4 * plan.member, floor + 0.4 * tall, 0.8 * plan.member + 0.4 * thick)
+        assembly.box(post, (0, 0.5 * post[1], -0.2 * thick))
 
 
 def _post_arms(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
@@ -320,7 +312,7 @@ def _post_arms(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> Non
     front = z * rng.uniform(0.3, 0.95)
     for side in (-x, x):
         assembly.beam((side, plan.under, front), (side, height, front), 0.9 * member, 0.9 * member)
-        wide = rng.uniform(1.0, 1.0) * 1.3 * member
+        wide = 1.3 * member
         assembly.beam((side, height, rear), (side, height, front + member), wide, 0.8 * member)
 
 
@@ -380,7 +372,9 @@ def _stool(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A seat without back, low or at bar height, some with a low back rest."""
     tall = pick(rng, (plan.seat, rng.uniform(0.6, 0.8)))
     width = 0.85 * plan.width
-    low = _Plan(width, width, tall, 0.16, 1.2 * plan.thickness, 1.05 * plan.member, 6.0)
+    low = _Plan(
+        width, width, tall, 0.16, 1.2 * plan.thickness, 1.05 * plan.member, 6.0, chance(rng, 0.4)
+    )
     _seat(rng, assembly, low)
     pick(rng, _STOOL_BASES)(rng, assembly, low)
     if chance(rng, 0.35):
@@ -389,19 +383,11 @@ def _stool(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
 
 def _ringed_legs(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """Three or four round splayed legs held by a ring."""
-    count, bar = int(rng.integers(3, 5)), 0.45 * plan.member
-    narrow, wide = 0.32 * plan.width, rng.uniform(0.45, 0.58) * plan.width
-    level = rng.uniform(0.25, 0.5)
-    for index in range(count):
-        angle = 2.0 * math.pi * (index / count + 0.125)
-        x, z = math.cos(angle), math.sin(angle)
-        assembly.rod((narrow * x, plan.under, narrow * z), (wide * x, 0, wide * z), bar)
-    radius = wide + (narrow - wide) * level
-    assembly.ring((0, level * plan.under, 0), radius, 0.9 * bar)
+    spread = 0.32 * plan.width, rng.uniform(0.45, 0.58) * plan.width
+    ringed_legs(rng, assembly, plan.under, spread, 0.45 * plan.member)
 
 
 _Part = Callable[[np.random.Generator, Assembly, _Plan], None]
-_Back = _Part
 
 _BASES: tuple[tuple[_Part, ...], tuple[float, ...]] = (
     (_four_legs, _sled, _folding, _side_panels, _pedestal),

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.data.procedural.assembly import Assembly, Vector, turn
+from model.data.procedural.assembly import Assembly, turn
 from model.data.procedural.draws import chance, pick
+from model.data.procedural.shades import candle, lantern_head, shade
 from model.data.procedural.solids import Solids
 
 
@@ -15,55 +16,6 @@ def build(rng: np.random.Generator) -> Solids:
     assembly = Assembly()
     pick(rng, *_KINDS)(rng, assembly)
     return assembly.build()
-
-
-def _shade(
-    rng: np.random.Generator,
-    assembly: Assembly,
-    base: Vector,
-    height: float,
-    radius: float,
-    pole: float,
-) -> None:
-    """A shade about a vertical axis whose lower rim is at `base`, held by bars or a lid inside.
-
-    `pole` is the radius of the lamp's pole: the shade's wall is about as thick.
-    """
-    x, y, z = (float(value) for value in base)
-    top = (x, y + height, z)
-    wall = max(rng.uniform(0.07, 0.11) * max(radius, 0.6 * height), 1.8 * pole)
-    kind = pick(
-        rng, ("drum", "cone", "flare", "ball", "bell", "solid", "square", "pagoda"),
-        (2.0, 3.0, 0.7, 1.2, 1.0, 1.0, 1.0, 0.7),
-    )  # fmt: skip
-    narrow = {"drum": 1.0, "cone": rng.uniform(0.4, 0.75), "flare": rng.uniform(1.2, 1.5)}
-    if kind in narrow:
-        upper = narrow[kind] * radius
-        assembly.shade(base, top, radius, upper, wall)
-        level = y + rng.uniform(0.3, 0.9) * height
-        span = radius + (upper - radius) * (level - y) / height
-        if chance(rng, 0.4):
-            assembly.disc((x, level, z), span, wall)
-        else:
-            assembly.rod((x - span, level, z), (x + span, level, z), 0.5 * wall)
-            assembly.rod((x, level, z - span), (x, level, z + span), 0.5 * wall)
-        assembly.rod(base, (x, level, z), wall)
-    elif kind == "ball":
-        assembly.sphere((x, y + 0.5 * height, z), 0.5 * (0.5 * height + radius))
-    elif kind == "bell":
-        middle = (x, y + 0.45 * height, z)
-        assembly.shade(base, middle, radius, 0.8 * radius, wall)
-        assembly.shade(middle, top, 0.8 * radius, 0.25 * radius, wall)
-        assembly.rod(base, top, 0.3 * radius)
-    elif kind == "solid":
-        rounding = 0.2 * min(radius, height)
-        assembly.rod(base, top, radius, rng.uniform(0.5, 1.0) * radius, rounding=rounding)
-    elif kind == "square":
-        upper = rng.uniform(0.55, 1.0) * radius
-        assembly.beam(base, top, 1.8 * radius, 1.6 * radius, end_width=1.8 * upper)
-    else:
-        assembly.rod(base, (x, y + 0.55 * height, z), radius, 0.5 * radius)
-        assembly.rod((x, y + 0.5 * height, z), top, 0.65 * radius, 0.15 * radius)
 
 
 def _foot(rng: np.random.Generator, assembly: Assembly, radius: float, pole: float) -> None:
@@ -75,9 +27,8 @@ def _foot(rng: np.random.Generator, assembly: Assembly, radius: float, pole: flo
     elif kind == "square":
         assembly.box((1.7 * radius, thick, 1.7 * radius), (0, 0.5 * thick, 0), rounding=0.2 * thick)
     elif kind == "dome":
-        profile = [(0, 0), (radius, 0), (0.93 * radius, 0.2 * radius), (0.7 * radius, 0.38 * radius),
-                   (0.35 * radius, 0.48 * radius), (0, 0.5 * radius)]  # fmt: skip
-        assembly.lathe(profile)
+        dome = [(0, 0), (1, 0), (0.93, 0.2), (0.7, 0.38), (0.35, 0.48), (0, 0.5)]
+        assembly.lathe([(x * radius, y * radius) for x, y in dome])
     elif kind == "bell":
         assembly.rod((0, 0, 0), (0, rng.uniform(0.4, 0.9) * radius, 0), radius, 1.2 * pole)
     elif kind == "steps":
@@ -97,7 +48,7 @@ def _floor_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
     radius, tall = rng.uniform(0.16, 0.30), rng.uniform(0.2, 0.42)
     _foot(rng, assembly, rng.uniform(0.13, 0.22), pole)
     _knobbed_pole(rng, assembly, height - 0.5 * tall, pole)
-    _shade(rng, assembly, (0, height - tall, 0), tall, radius, pole)
+    shade(rng, assembly, (0, height - tall, 0), tall, radius, pole)
 
 
 def _knobbed_pole(
@@ -130,7 +81,7 @@ def _tripod_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
         level = rng.uniform(0.2, 0.5)
         assembly.ring((0, level * height, 0), spread * (1.0 - 0.92 * level), bar)
     radius, tall = rng.uniform(0.16, 0.3), rng.uniform(0.2, 0.38)
-    _shade(rng, assembly, (0, height, 0), tall, radius, bar)
+    shade(rng, assembly, (0, height, 0), tall, radius, bar)
 
 
 def _table_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
@@ -166,7 +117,7 @@ def _table_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
     radius, tall = rng.uniform(0.13, 0.24), rng.uniform(0.16, 0.3)
     gap = rng.uniform(0.01, 0.08)
     assembly.rod((0, 0.9 * body, 0), (0, body + gap + 0.5 * tall, 0), pole)
-    _shade(rng, assembly, (0, body + gap, 0), tall, radius, pole)
+    shade(rng, assembly, (0, body + gap, 0), tall, radius, pole)
 
 
 def _desk_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
@@ -214,7 +165,7 @@ def _arc_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
     tall, radius = rng.uniform(0.16, 0.28), rng.uniform(0.13, 0.24)
     drop = rng.uniform(0.02, 0.15)
     parts.rod((tip[0], tip[1] - drop - tall, 0), tip, bar)
-    _shade(rng, parts, (tip[0], tip[1] - drop - tall, 0), tall, radius, bar)
+    shade(rng, parts, (tip[0], tip[1] - drop - tall, 0), tall, radius, bar)
     assembly.add(parts.posed(turn("y", pick(rng, (0.0, 180.0, -90.0)))))
 
 
@@ -235,7 +186,7 @@ def _street_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
     arms = int(pick(rng, (0, 1, 2, 3, 4), (2.0, 1.5, 1.5, 0.7, 0.5)))
     size = rng.uniform(0.16, 0.26)
     if arms == 0 or chance(rng, 0.3):
-        _lantern_head(rng, assembly, (0, height - 0.05, 0), size)
+        lantern_head(rng, assembly, (0, height - 0.05, 0), size)
     first = pick(rng, (0.0, 0.5 * math.pi))
     reach, state = rng.uniform(0.35, 0.6), rng.bit_generator.state
     hanging = chance(rng, 0.4)
@@ -247,31 +198,7 @@ def _street_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
         assembly.tube([(0, level, 0), (0.6 * x, level + 0.12, 0.6 * z), (x, level + 0.1, z)],
                       0.7 * pole)  # fmt: skip
         lower = level + 0.1 - 2.1 * size if hanging else level + 0.06
-        _lantern_head(rng, assembly, (x, lower, z), size)
-
-
-def _lantern_head(
-    rng: np.random.Generator, assembly: Assembly, base: Vector, size: float
-) -> None:
-    """A lamp head that stands on `base`: a globe, a tapered lantern with a roof, or a box."""
-    x, y, z = (float(value) for value in base)
-    kind = pick(rng, ("globe", "tapered", "box", "acorn"))
-    if kind == "globe":
-        assembly.sphere((x, y + size, z), size)
-        assembly.disc((x, y + 0.05 * size, z), 0.55 * size, 0.35 * size)
-        assembly.disc((x, y + 2.0 * size, z), 0.35 * size, 0.3 * size)
-    elif kind == "tapered":
-        assembly.rod((x, y, z), (x, y + 1.5 * size, z), 0.5 * size, 0.85 * size)
-        assembly.rod((x, y + 1.45 * size, z), (x, y + 2.0 * size, z), 1.1 * size, 0.25 * size)
-        assembly.sphere((x, y + 2.1 * size, z), 0.22 * size)
-    elif kind == "box":
-        assembly.box((1.1 * size, 1.5 * size, 1.1 * size), (x, y + 0.75 * size, z))
-        roof = (x, y + 1.6 * size, z)
-        assembly.box((1.5 * size, 0.3 * size, 1.5 * size), roof)
-        assembly.rod(roof, (x, y + 2.1 * size, z), 0.5 * size, 0.2 * size)
-    else:
-        profile = [(0, 0), (0.45, 0), (0.85, 0.6), (0.9, 1.1), (0.6, 1.6), (0.2, 1.9), (0, 2.1)]
-        assembly.lathe([(r * size, h * size) for r, h in profile], base=base)
+        lantern_head(rng, assembly, (x, lower, z), size)
 
 
 def _lantern(rng: np.random.Generator, assembly: Assembly) -> None:
@@ -329,7 +256,7 @@ def _pendant(rng: np.random.Generator, assembly: Assembly) -> None:
         rng.bit_generator.state = state
         low = -drop - stagger * index - tall
         assembly.rod((x, low, z), (x, 0, z), cord)
-        _shade(rng, assembly, (x, low, z), tall, radius, cord)
+        shade(rng, assembly, (x, low, z), tall, radius, cord)
 
 
 def _chandelier(rng: np.random.Generator, assembly: Assembly) -> None:
@@ -352,22 +279,7 @@ def _chandelier(rng: np.random.Generator, assembly: Assembly) -> None:
             assembly.capsule((0, 0.9 * stem, 0), (x, 0, z), bar)
         elif not hoop:
             assembly.tube([(0, 0, 0), (0.55 * x, -dip, 0.55 * z), (x, 0, z)], bar)
-        _candle(assembly, light, (x, 0.0, z), rng.uniform(0.05, 0.06))
-
-
-def _candle(assembly: Assembly, light: str, base: tuple[float, float, float], size: float) -> None:
-    """One light of a chandelier, standing on its arm's end."""
-    x, y, z = base
-    if light == "candle":
-        assembly.disc((x, y, z), size, 0.03)
-        assembly.rod((x, y, z), (x, y + 2.2 * size, z), 0.45 * size)
-    elif light == "globe":
-        assembly.sphere((x, y + 0.6 * size, z), 1.1 * size)
-    elif light == "cup":
-        assembly.rod((x, y - 0.2 * size, z), (x, y + 1.6 * size, z), 0.5 * size, 1.2 * size)
-    else:
-        assembly.rod((x, y, z), (x, y + size, z), 0.4 * size)
-        assembly.rod((x, y + 0.8 * size, z), (x, y + 2.4 * size, z), 1.3 * size, 0.7 * size)
+        candle(assembly, light, (x, 0.0, z), rng.uniform(0.05, 0.06))
 
 
 def _ceiling_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
@@ -407,7 +319,7 @@ def _wall_lamp(rng: np.random.Generator, assembly: Assembly) -> None:
         state = rng.bit_generator.state
         assembly.tube([(0, 0, 0), (0.6 * x, dip, 0.6 * reach), (x, 0, reach)], bar)
         assembly.rod((x, 0, reach), (x, 0.04 + 0.5 * tall, reach), bar)
-        _shade(rng, assembly, (x, 0.02, reach), tall, radius, bar)
+        shade(rng, assembly, (x, 0.02, reach), tall, radius, bar)
         rng.bit_generator.state = state
 
 

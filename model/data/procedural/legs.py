@@ -1,5 +1,6 @@
 """Legs and the rails between them, shared by tables, chairs and sofas."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -88,6 +89,23 @@ def corner_legs(
         style(assembly, (x, top, z), foot, thickness)
         feet.append(foot)
     return feet
+
+
+def ringed_legs(
+    rng: np.random.Generator,
+    assembly: Assembly,
+    top: float,
+    spread: tuple[float, float],
+    radius: float,
+) -> None:
+    """Three or four round legs in a circle, `spread` (top, floor) from the axis, held by a ring."""
+    count, level = int(rng.integers(3, 5)), rng.uniform(0.25, 0.5)
+    narrow, wide = spread
+    for angle in 2.0 * np.pi * (np.arange(count) / count + 0.125):
+        ray = np.array([math.cos(angle), 0.0, math.sin(angle)])
+        assembly.rod(narrow * ray + (0.0, top, 0.0), wide * ray, radius)
+    ring = wide + (narrow - wide) * level
+    assembly.ring((0, level * top, 0), ring, 0.9 * radius)
 
 
 def stretchers(

@@ -52,8 +52,10 @@ def rectangle_distance(
 def joined_distance(
     first: Float[Tensor, "b p q"], second: Float[Tensor, "b p q"]
 ) -> Float[Tensor, "b p q"]:
-    """Signed distance to a product set A x B from the distances to A and to B, in orthogonal
-    spaces; the arguments are overwritten."""
+    """Signed distance to a product set A x B from the distances to A and to B.
+
+    A and B lie in orthogonal spaces. The arguments are overwritten.
+    """
     inside = torch.maximum(first, second).clamp_(max=0.0)
     first.clamp_(min=0.0)
     second.clamp_(min=0.0)

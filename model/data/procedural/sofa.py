@@ -24,6 +24,7 @@ class _Plan:
         thick: thickness of the back.
         cushion: thickness of the seat cushions.
         softness: rounding of soft parts, 0 (square) to 1 (as round as they can be).
+        seats: how many cushions side by side.
         left, right: whether there is an arm at -x and at +x.
     """
 
@@ -37,6 +38,7 @@ class _Plan:
     thick: float
     cushion: float
     softness: float
+    seats: int
     left: bool
     right: bool
 
@@ -57,11 +59,9 @@ def build(rng: np.random.Generator) -> Solids:
     assembly = Assembly()
     plan = _measures(rng)
     _base(rng, assembly, plan)
-    count = max(1, round((plan.inner[1] - plan.inner[0]) / rng.uniform(0.55, 0.9)))
-    count = 1 if chance(rng, 0.2) else count
-    _seat_cushions(rng, assembly, plan, count)
+    _seat_cushions(rng, assembly, plan)
     back = pick(rng, *_BACKS)
-    back(rng, assembly, plan, count)
+    back(rng, assembly, plan)
     if plan.sides:
         pick(rng, *_ARMS)(rng, assembly, plan)
     extension = pick(rng, ("none", "chaise", "corner", "both"), (6.0, 2.0, 1.2, 0.5))
@@ -82,17 +82,20 @@ def _measures(rng: np.random.Generator) -> _Plan:
     left, right = pick(
         rng, ((True, True), (True, False), (False, True), (False, False)), (8.0, 0.7, 0.7, 0.6)
     )
+    width = pick(rng, (rng.uniform(1.2, 1.6), rng.uniform(1.6, 2.4)))
+    seats = pick(rng, (1, max(1, round((width - 0.3) / rng.uniform(0.55, 0.9)))), (1.0, 4.0))
     return _Plan(
-        width=pick(rng, (rng.uniform(1.2, 1.6), rng.uniform(1.6, 2.4))),
+        width=width,
         depth=rng.uniform(0.78, 1.0),
         floor=pick(rng, (0.02, rng.uniform(0.08, 0.18))),
         seat=seat,
         back=back,
         arm=rng.uniform(0.09, 0.26),
-        arm_height=pick(rng, (seat + rng.uniform(0.12, 0.24), back)),
+        arm_height=pick(rng, (seat + rng.uniform(0.12, 0.24), back), (3.0, 1.0)),
         thick=rng.uniform(0.12, 0.24),
         cushion=rng.uniform(0.11, 0.19),
         softness=rng.uniform(0.0, 1.0),
+        seats=seats,
         left=left,
         right=right,
     )
@@ -130,17 +133,15 @@ def _supports(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None
         assembly.box(size, (0, 0.5 * plan.floor + 0.025, 0))
 
 
-def _seat_cushions(
-    rng: np.random.Generator, assembly: Assembly, plan: _Plan, count: int
-) -> None:
+def _seat_cushions(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """Equal cushions side by side; where there is no arm they end inside the base."""
     low, high = plan.inner
-    pitch = (high - low) / count
+    pitch = (high - low) / plan.seats
     front = 0.5 * plan.depth * rng.uniform(0.92, 1.0)
     rear = 0.6 * plan.thick - 0.47 * plan.depth
     rounding = plan.cushion * (0.15 + 0.33 * plan.softness)
     size = (pitch * 0.985, plan.cushion, front - rear)
-    for index in range(count):
+    for index in range(plan.seats):
         center = (low + (index + 0.5) * pitch, plan.seat - 0.5 * plan.cushion, 0.5 * (front + rear))
         assembly.box(size, center, rounding=rounding)
 
@@ -151,7 +152,7 @@ def _lean(assembly: Assembly, upright: Assembly, plan: _Plan, degrees: float) ->
     assembly.add(upright.posed(turn("x", -degrees), offset))
 
 
-def _plain_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, count: int) -> None:
+def _plain_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """One upholstered board over the whole width."""
     tall = plan.back - plan.seat + plan.cushion
     upright = Assembly()
@@ -160,7 +161,7 @@ def _plain_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, count
     _lean(assembly, upright, plan, rng.uniform(0.0, 10.0))
 
 
-def _cushioned_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, count: int) -> None:
+def _cushioned_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A thin board with one loose cushion for each seat, higher than the board or level with it."""
     low, high = plan.inner
     tall = plan.back - plan.seat + plan.cushion
@@ -168,9 +169,9 @@ def _cushioned_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, c
     upright = Assembly()
     upright.box((plan.width, board, 0.6 * plan.thick), (0, 0.5 * board, -0.2 * plan.thick),
                 rounding=0.04 * plan.softness)  # fmt: skip
-    pitch = (high - low) / count
+    pitch = (high - low) / plan.seats
     rounding = plan.thick * (0.2 + 0.28 * plan.softness)
-    for index in range(count):
+    for index in range(plan.seats):
         size = (0.97 * pitch, tall - plan.cushion + 0.05, plan.thick)
         x = low + (index + 0.5) * pitch
         center = (x, tall - 0.5 * size[1], 0.45 * plan.thick)
@@ -178,7 +179,7 @@ def _cushioned_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, c
     _lean(assembly, upright, plan, rng.uniform(0.0, 6.0))
 
 
-def _humped_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, count: int) -> None:
+def _humped_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A camelback: the upper edge rises to the middle in slopes."""
     tall = plan.back - plan.seat + plan.cushion
     x, rounding = 0.5 * plan.width, 0.4 * plan.thick
@@ -192,7 +193,7 @@ def _humped_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, coun
     _lean(assembly, upright, plan, rng.uniform(2.0, 9.0))
 
 
-def _rolled_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, count: int) -> None:
+def _rolled_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A board with a thick roll along its upper edge, as of a chesterfield."""
     tall = plan.back - plan.seat + plan.cushion
     radius = rng.uniform(0.45, 0.65) * plan.thick
@@ -205,13 +206,13 @@ def _rolled_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, coun
     _lean(assembly, upright, plan, rng.uniform(0.0, 6.0))
 
 
-def _railed_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, count: int) -> None:
+def _railed_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """An open wooden frame: posts, a top rail and bars or a lower cushion."""
     tall = plan.back - plan.seat + plan.cushion
     bar = rng.uniform(0.05, 0.075)
     upright = Assembly()
     upright.box((plan.width, bar * 1.4, bar), (0, tall - 0.7 * bar, 0), rounding=0.2 * bar)
-    posts = 2 + int(rng.integers(1, 3)) * count
+    posts = 2 + int(rng.integers(1, 3)) * plan.seats
     for x in np.linspace(-0.5, 0.5, posts) * (plan.width - bar):
         upright.box((bar, tall, 0.9 * bar), (float(x), 0.5 * tall, 0))
     if chance(rng, 0.6):
@@ -223,15 +224,15 @@ def _railed_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, coun
     _lean(assembly, upright, plan, rng.uniform(0.0, 8.0))
 
 
-def _low_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan, count: int) -> None:
+def _low_back(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A low board at arm height that continues in pillows, as of a lounge sofa."""
     rise = rng.uniform(0.12, 0.22) + plan.cushion
     upright = Assembly()
     upright.box((plan.width, rise, plan.thick), (0, 0.5 * rise, 0),
                 rounding=plan.thick * 0.4 * plan.softness)  # fmt: skip
     low, high = plan.inner
-    pitch = (high - low) / count
-    for index in range(count):
+    pitch = (high - low) / plan.seats
+    for index in range(plan.seats):
         size = (0.8 * pitch, plan.back - plan.seat, 0.6 * plan.thick)
         center = (low + (index + 0.5) * pitch, plan.cushion + 0.45 * size[1], 0.5 * plan.thick)
         upright.box(size, center, rounding=0.25 * plan.thick, rotation=turn("x", -12.0))
@@ -265,13 +266,13 @@ def _sloped_arms(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> N
 def _rolled_arms(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A roll along the upper edge of each arm."""
     radius = max(0.55 * plan.arm, 0.075)
-    z = 0.48 * plan.depth
+    z = rng.uniform(0.47, 0.52) * plan.depth
     axis = plan.arm_height - radius
     for side in plan.sides:
         x = side * 0.5 * (plan.width - plan.arm)
         size = (0.8 * plan.arm, axis - plan.floor, 2 * z)
         assembly.box(size, (x, plan.floor + 0.5 * size[1], 0), rounding=0.02)
-        shift = side * rng.uniform(0.0, 0.0) + side * 0.25 * radius
+        shift = side * 0.25 * radius
         assembly.rod((x + shift, axis, -z), (x + shift, axis, z), radius, rounding=0.25 * radius)
 
 
@@ -330,11 +331,15 @@ def _pillows(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     for share in pick(rng, ((0.14,), (0.86,), (0.14, 0.86), (0.12, 0.3, 0.86))):
         size = rng.uniform(0.3, 0.4)
         rotation = turn("y", rng.uniform(-25.0, 25.0)) @ turn("x", -rng.uniform(15.0, 30.0))
-        center = (low + share * (high - low), plan.seat + 0.42 * size, plan.thick - 0.3 * plan.depth)
+        center = (
+            low + share * (high - low),
+            plan.seat + 0.42 * size,
+            plan.thick - 0.3 * plan.depth,
+        )
         assembly.box((size, size, 0.13), center, rounding=0.055, rotation=rotation)
 
 
-_Back = Callable[[np.random.Generator, Assembly, _Plan, int], None]
+_Back = Callable[[np.random.Generator, Assembly, _Plan], None]
 _Arms = Callable[[np.random.Generator, Assembly, _Plan], None]
 
 _BACKS: tuple[tuple[_Back, ...], tuple[float, ...]] = (

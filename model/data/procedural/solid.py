@@ -29,6 +29,9 @@ class Solid:
         revolved: whether the polygon is turned about y instead of extruded along z.
         rotation: local to world, a proper rotation.
         center: the local origin in the world.
+
+    Raises:
+        ValueError: if the solid has no volume or a negative measure.
     """
 
     polygon: Polygon
@@ -37,6 +40,15 @@ class Solid:
     revolved: bool
     rotation: Float64[np.ndarray, "3 3"]
     center: Float64[np.ndarray, "3"]
+
+    def __post_init__(self) -> None:
+        if self.rounding < 0.0 or self.half_height < 0.0:
+            raise ValueError(
+                f"negative measure: rounding {self.rounding}, half height {self.half_height}"
+            )
+        flat = signed_area(self.polygon) == 0.0 or (not self.revolved and self.half_height == 0.0)
+        if flat and self.rounding == 0.0:
+            raise ValueError("solid without volume: give every side a positive length")
 
     @property
     def is_rectangle(self) -> bool:
@@ -100,18 +112,21 @@ class Solid:
 def signed_area(polygon: Sequence[tuple[float, float]]) -> float:
     """Area of a simple polygon, positive where its vertices run counter-clockwise."""
     ends = (*polygon[1:], polygon[0])
-    return 0.5 * sum(
-        a[0] * b[1] - b[0] * a[1] for a, b in zip(polygon, ends, strict=True)
-    )
+    return 0.5 * sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(polygon, ends, strict=True))
 
 
-def as_polygon(vertices: Sequence[Sequence[float]], *, revolved: bool) -> Polygon:
-    """Check a vertex list and order it counter-clockwise.
+def as_polygon(vertices: Sequence[Sequence[float | int]], *, revolved: bool) -> Polygon:
+    """Check a vertex list, drop repeated neighbours and order it counter-clockwise.
 
     Raises:
         ValueError: for 0 or more than 8 vertices, or a revolved polygon that crosses its axis.
     """
-    polygon = tuple((float(vertex[0]), float(vertex[1])) for vertex in vertices)
+    points = [(float(vertex[0]), float(vertex[1])) for vertex in vertices]
+    polygon = tuple(
+        point
+        for index, point in enumerate(points)
+        if len(points) == 1 or point != points[index - 1]
+    )
     if not 1 <= len(polygon) <= MAX_VERTICES:
         raise ValueError(
             f"polygon needs 1 to {MAX_VERTICES} vertices, got {len(polygon)}; "

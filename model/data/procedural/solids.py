@@ -1,6 +1,6 @@
 """Batches of shapes, each a union of rounded extrusions and revolutions, in signed distance."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 
@@ -10,6 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from model.data.procedural.patches import (
+    CAP,
+    extruded_section,
+    patch_areas,
+    patch_kind,
+    patch_rows,
+)
 from model.data.procedural.polygons import (
     joined_distance,
     polygon_distance,
@@ -99,8 +106,8 @@ class Solids:
     def stack(batches: Sequence["Solids"]) -> "Solids":
         """Join batches along the batch axis, padding solids and vertices."""
         width = max(batch.starts.shape[2] for batch in batches)
-        general = max(batch._general for batch in batches)
-        simple = max(batch.rounding.shape[1] - batch._general for batch in batches)
+        general = max(batch.general for batch in batches)
+        simple = max(batch.rounding.shape[1] - batch.general for batch in batches)
         tensors = {
             name: torch.cat([_padded(batch, name, general, simple, width) for batch in batches])
             for name in _tensor_names()
@@ -116,6 +123,16 @@ class Solids:
     def __len__(self) -> int:
         return self.rounding.shape[0]
 
+    @property
+    def general(self) -> int:
+        """How many leading solids have a general polygon; rectangles follow."""
+        return self.edge_prefix[0] if self.edge_prefix else 0
+
+    @property
+    def exists(self) -> Bool[Tensor, "b p"]:
+        """False for padding."""
+        return self.rounding.isfinite()
+
     def solid_distances(self, queries: Float[Tensor, "b q 3"]) -> Float[Tensor, "b p q"]:
         """Signed distance to each solid, negative inside; +inf to padding.
 
@@ -124,13 +141,11 @@ class Solids:
         """
         to_local = self.rotation.transpose(-1, -2)
         origin = -(to_local @ self.center[..., None])
-        local = torch.baddbmm(
-            origin.flatten(1, 2), to_local.flatten(1, 2), queries.transpose(1, 2)
-        ).unflatten(1, (-1, 3))
-        x, y, z = local.unbind(2)
+        local = torch.baddbmm(origin.flatten(1, 2), to_local.flatten(1, 2), queries.transpose(1, 2))
+        x, y, z = local[:, 0::3], local[:, 1::3], local[:, 2::3]
         turned = x.square().addcmul_(z, z).sqrt_()
         x = torch.where(self.revolved[..., None], turned, x)
-        general = self._general
+        general = self.general
         polygons = polygon_distance(
             x[:, :general], y[:, :general],
             self.starts[:, :general], self.ends[:, :general], self.edge_prefix,
@@ -155,9 +170,9 @@ class Solids:
         """Whether each query lies strictly inside the shape."""
         return self.signed_distance(queries) < 0.0
 
-    def _chunks(self, queries: Float[Tensor, "b q 3"]) -> Iterator[Float[Tensor, "b c 3"]]:
+    def _chunks(self, queries: Float[Tensor, "b q 3"]) -> tuple[Tensor, ...]:
         limit = _CHUNK_ELEMENTS.get(queries.device.type, _CHUNK_ELEMENTS["cpu"])
-        yield from queries.split(max(limit // self.rounding.numel(), 256), dim=1)
+        return torch.split(queries, max(limit // self.rounding.numel(), 256), dim=1)
 
     def bounds(self) -> tuple[Float[Tensor, "b 3"], Float[Tensor, "b 3"]]:
         """Lowest and highest corner of each shape's exact bounding box."""
@@ -171,7 +186,7 @@ class Solids:
             support = planar[..., None, :] * self.starts[..., :1]
             support = support + (sign * along)[..., None, :] * self.starts[..., 1:]
             corners.append(self.center + sign * (support.amax(2) + reach))
-        exists = self._exists()[..., None]
+        exists = self.exists[..., None]
         low = corners[0].masked_fill(~exists, torch.inf).amin(1)
         high = corners[1].masked_fill(~exists, -torch.inf).amax(1)
         return low, high
@@ -238,13 +253,6 @@ class Solids:
 
         return _accepted(propose, count)
 
-    @property
-    def _general(self) -> int:
-        return self.edge_prefix[0] if self.edge_prefix else 0
-
-    def _exists(self) -> Bool[Tensor, "b p"]:
-        return self.rounding.isfinite()
-
 
 def _tensor_names() -> list[str]:
     return [field.name for field in fields(Solids) if field.name != "edge_prefix"]
@@ -268,7 +276,7 @@ def _padded(batch: Solids, name: str, general: int, simple: int, width: int) -> 
         tail = group.new_full((len(batch), count - group.shape[1], *group.shape[2:]), empty)
         return torch.cat([group, tail], dim=1)
 
-    groups = tensor[:, : batch._general], tensor[:, batch._general :]
+    groups = tensor[:, : batch.general], tensor[:, batch.general :]
     return torch.cat([fill(groups[0], general), fill(groups[1], simple)], dim=1)
 
 
@@ -293,88 +301,33 @@ def _accepted(
     raise RuntimeError(f"fewer than {count} points after {_MAX_ROUNDS} rounds: degenerate shape")
 
 
-
 def _surface_candidates(
     solids: Solids, size: int, generator: Generator
 ) -> tuple[Float[Tensor, "b n 3"], Float[Tensor, "b n"]]:
-    """Candidates on all solids' surfaces, and the chance to keep each for a uniform density.
-
-    The boundary of a body grown by a ball is made of its faces moved outward (polygon edges swept
-    along z or around y, and an extrusion's caps) and of arcs around its edges and corners. A patch
-    may overshoot (caps: the polygon's bounding box): the caller rejects what is off the boundary.
-    """
-    patches, area = _surface_patches(solids)
-    picked = torch.multinomial(area.flatten(1), size, replacement=True, generator=generator)
-    owner, slot = picked // area.shape[2], picked % area.shape[2]
-    edges = solids.starts.shape[2]
-    kind = (slot >= edges).int() + (slot >= 2 * edges).int()
-    columns = picked[..., None].expand(-1, -1, patches.shape[-1])
-    row = patches.flatten(1, 2).gather(1, columns)
-    base, span, arc, bound = row.split([2, 2, 2, 1], dim=-1)
-    random = torch.rand((*picked.shape, 4), generator=generator, device=area.device)
-    angle = arc[..., 0] + arc[..., 1] * random[..., 0]
-    first = random[..., 0]
-    second = torch.where(kind == 2, random[..., 1], first)
-    foot = base + span * torch.stack([first, second], dim=-1)
+    """Candidates on all solids' patches, and the chance to keep each for a uniform density."""
+    rows = patch_rows(
+        solids.starts, solids.ends, solids.arc_start, solids.arc_turn, solids.rounding
+    )
+    areas = patch_areas(rows, solids.half_height, solids.rounding, solids.revolved)
+    picked = torch.multinomial(areas.flatten(1), size, replacement=True, generator=generator)
+    slots = areas.shape[2]
+    owner, kind = picked // slots, patch_kind(picked % slots, slots)
+    row = rows.flatten(1, 2).gather(1, picked[..., None].expand(-1, -1, rows.shape[-1]))
+    random = torch.rand((*picked.shape, 4), generator=generator, device=areas.device)
+    across = torch.where(kind == CAP, random[..., 1], random[..., 0])
+    foot_x = row[..., 0] + row[..., 2] * random[..., 0]
+    foot_y = row[..., 1] + row[..., 3] * across
+    angle = row[..., 4] + row[..., 5] * random[..., 0]
     half_height, rounding = solids.half_height.gather(1, owner), solids.rounding.gather(1, owner)
-    tilt, z = _extruded_section(kind, half_height, rounding, random[..., 2:])
+    tilt, z = extruded_section(kind, half_height, rounding, random[..., 2:])
     revolved = solids.revolved.gather(1, owner)
     tilt, z = tilt.masked_fill(revolved, 0.0), z.masked_fill(revolved, 0.0)
-    x = foot[..., 0] + rounding * tilt.cos() * angle.cos()
-    y = foot[..., 1] + rounding * tilt.cos() * angle.sin()
-    chance = torch.where(revolved, x / bound[..., 0].clamp(min=1e-12), 1.0)
+    x = foot_x + rounding * tilt.cos() * angle.cos()
+    y = foot_y + rounding * tilt.cos() * angle.sin()
+    chance = torch.where(revolved, x / row[..., 6].clamp(min=1e-12), 1.0)
     spin = torch.where(revolved, 2.0 * torch.pi * random[..., 1], 0.0)
     z = z + rounding * tilt.sin() + x * spin.sin()
     return _to_world(solids, owner, torch.stack([x * spin.cos(), y, z], dim=-1)), chance
-
-
-def _surface_patches(solids: Solids) -> tuple[Float[Tensor, "b p s 7"], Float[Tensor, "b p s"]]:
-    """Patches of each solid (k edges, k arcs, the pair of caps) and their areas.
-
-    Rows: base x y, span x y, first angle, turn, largest radius (for revolutions).
-    """
-    starts, edge = solids.starts, solids.ends - solids.starts
-    round_, half = solids.rounding[..., None], solids.half_height[..., None]
-    length = edge.norm(dim=-1)
-    normal = torch.atan2(-edge[..., 0], edge[..., 1])
-    zero = torch.zeros_like(length)
-    widest = torch.maximum(starts[..., 0], solids.ends[..., 0]) + round_ * normal.cos()
-    edges = torch.stack([*starts.unbind(-1), *edge.unbind(-1), normal, zero, widest], dim=-1)
-    around = starts[..., 0] + round_
-    arc = (solids.arc_start, solids.arc_turn)
-    arcs = torch.stack([*starts.unbind(-1), zero, zero, *arc, around], dim=-1)
-    low, size = starts.amin(2), starts.amax(2) - starts.amin(2)
-    caps = functional.pad(torch.cat([low, size], dim=-1), (0, 3))[:, :, None]
-    ring = 2.0 * torch.pi
-    revolved = torch.cat([length * ring * widest, solids.arc_turn * round_ * ring * around], dim=-1)
-    section = torch.cat([length * (2.0 * half + torch.pi * round_),
-                         solids.arc_turn * round_ * 2.0 * (half + round_)], dim=-1)
-    sides = torch.where(solids.revolved[..., None], revolved, section)
-    tops = torch.where(solids.revolved, 0.0, 2.0 * size.prod(-1))[..., None]
-    area = torch.cat([sides, tops], dim=-1).clamp(min=0.0)
-    area = torch.where(solids._exists()[..., None], area, 0.0)
-    return torch.cat([edges, arcs, caps], dim=2), area
-
-
-def _extruded_section(
-    kind: Tensor, half_height: Tensor, rounding: Tensor, random: Float[Tensor, "b n 2"]
-) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n"]]:
-    """Uniform tilt of the normal out of the polygon's plane, and the height of its foot.
-
-    `kind` is 0 on a polygon edge (a wall and two quarter turns), 1 on an arc (a wall and two
-    quarter spheres, uniform in the sine of the tilt) and 2 on the caps.
-    """
-    first, second = random.unbind(-1)
-    signed = 2.0 * second - 1.0
-    along = first * (2.0 * half_height + torch.pi * rounding) - 2.0 * half_height
-    edge_tilt = along / rounding.clamp(min=1e-12) - 0.5 * torch.pi
-    edge_wall = (kind == 0) & (along < 0.0)
-    arc_wall = (kind == 1) & (first * (half_height + rounding) < half_height)
-    tilt = torch.where(kind == 0, edge_tilt, signed.asin())
-    tilt = torch.where(kind == 2, torch.copysign(torch.full_like(tilt, 0.5 * torch.pi), signed), tilt)
-    wall = edge_wall | arc_wall
-    height = torch.where(wall, signed, tilt.sign()) * half_height
-    return tilt.masked_fill(wall, 0.0), height
 
 
 def _inside_candidates(
@@ -384,11 +337,12 @@ def _inside_candidates(
 
     Also returns which solid each was drawn for.
     """
-    exists, revolved = solids._exists(), solids.revolved
+    exists, revolved = solids.exists, solids.revolved
     grow = torch.where(exists, solids.rounding, 0.0)
     low, high = solids.starts.amin(2) - grow[..., None], solids.starts.amax(2) + grow[..., None]
     inner, outer = low[..., 0].clamp(min=0.0).square(), high[..., 0].square()
-    low_x, high_x = torch.where(revolved, inner, low[..., 0]), torch.where(revolved, outer, high[..., 0])
+    low_x = torch.where(revolved, inner, low[..., 0])
+    high_x = torch.where(revolved, outer, high[..., 0])
     half = torch.where(revolved, torch.pi, solids.half_height + grow)
     corner = torch.stack([low_x, low[..., 1], -half], dim=-1)
     extent = torch.stack([high_x - low_x, high[..., 1] - low[..., 1], 2.0 * half], dim=-1)

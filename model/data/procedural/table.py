@@ -10,31 +10,57 @@ from model.data.procedural.assembly import Assembly, turn
 from model.data.procedural.draws import chance, pick
 from model.data.procedural.legs import LEG_STYLES, corner_legs, stretchers
 from model.data.procedural.solids import Solids
+from model.data.procedural.tabletops import (
+    Plate,
+    Reach,
+    clipped_top,
+    oval_top,
+    plain_top,
+    planked_top,
+    rimmed_top,
+    round_top,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A table's measures in metres.
+    """What supports need to know, in metres.
 
     Attributes:
-        width, height, depth: outer size along x, y, z.
-        thickness: of the top plate.
-        member: of legs and rails.
+        plate: the top.
+        member: thickness of legs and rails.
         reach_x, reach_z: half extents of the rectangle that supports may stand on.
     """
 
-    width: float
-    height: float
-    depth: float
-    thickness: float
+    plate: Plate
     member: float
     reach_x: float
     reach_z: float
 
     @property
+    def width(self) -> float:
+        """Outer size along x."""
+        return self.plate.width
+
+    @property
+    def depth(self) -> float:
+        """Outer size along z."""
+        return self.plate.depth
+
+    @property
+    def height(self) -> float:
+        """Height of the top's upper face."""
+        return self.plate.height
+
+    @property
+    def ceiling(self) -> float:
+        """Height of the top's lower face."""
+        return self.plate.height - self.plate.thickness
+
+    @property
     def under(self) -> float:
-        """Height at which supports end: a little inside the top."""
-        return self.height - 0.5 * self.thickness
+        """Height at which supports end: the middle of the top."""
+        return self.plate.middle
 
 
 def build(rng: np.random.Generator) -> Solids:
@@ -42,14 +68,13 @@ def build(rng: np.random.Generator) -> Solids:
     assembly = Assembly()
     width, height, depth = _size(rng)
     unit = 0.5 * math.hypot(width, height, depth)
-    thickness = unit * rng.uniform(0.035, 0.09)
+    plate = Plate(width, height, depth, thickness=unit * rng.uniform(0.035, 0.09))
     member = unit * rng.uniform(0.05, 0.11)
-    top = pick(rng, (_plain_top, _clipped_top, _round_top, _oval_top, _planked_top, _rimmed_top),
-               (5.0, 1.5, 2.5, 1.0, 1.0, 1.0))
-    share_x, share_z = top(rng, assembly, width, height, depth, thickness)
-    plan = _Plan(width, height, depth, thickness, member,
-                 0.5 * width * share_x - 0.5 * member, 0.5 * depth * share_z - 0.5 * member)
-    if top in (_round_top, _oval_top):
+    top = pick(rng, *_TOPS)
+    share_x, share_z = top(rng, assembly, plate)
+    reach_x, reach_z = 0.5 * (width * share_x - member), 0.5 * (depth * share_z - member)
+    plan = _Plan(plate, member, reach_x, reach_z)
+    if top in (round_top, oval_top):
         support = pick(rng, _CENTRAL_SUPPORTS)
     elif max(width, depth) < 0.8 * height:
         support = pick(rng, _NARROW_SUPPORTS)
@@ -77,106 +102,6 @@ def _size(rng: np.random.Generator) -> tuple[float, float, float]:
     return width, height, width * rng.uniform(0.9, 1.0) if chance(rng, 0.15) else depth
 
 
-def _plain_top(
-    rng: np.random.Generator,
-    assembly: Assembly,
-    width: float,
-    height: float,
-    depth: float,
-    thickness: float,
-) -> tuple[float, float]:
-    rounding = thickness * pick(rng, (0.0, 0.2, 0.45))
-    assembly.box((width, thickness, depth), (0, height - 0.5 * thickness, 0), rounding=rounding)
-    overhang = pick(rng, (1.0, rng.uniform(0.8, 0.95)))
-    return overhang, overhang
-
-
-def _clipped_top(
-    rng: np.random.Generator,
-    assembly: Assembly,
-    width: float,
-    height: float,
-    depth: float,
-    thickness: float,
-) -> tuple[float, float]:
-    x, z, cut = 0.5 * width, 0.5 * depth, rng.uniform(0.1, 0.3) * min(width, depth)
-    outline = [(x - cut, -z), (x, cut - z), (x, z - cut), (x - cut, z),
-               (cut - x, z), (-x, z - cut), (-x, cut - z), (cut - x, -z)]
-    assembly.prism(outline, thickness, center=(0, height - 0.5 * thickness, 0), plane="xz")
-    return 0.85, 0.8
-
-
-def _round_top(
-    rng: np.random.Generator,
-    assembly: Assembly,
-    width: float,
-    height: float,
-    depth: float,
-    thickness: float,
-) -> tuple[float, float]:
-    radius = 0.5 * min(width, 1.6 * depth)
-    rounding = thickness * pick(rng, (0.0, 0.25, 0.5))
-    assembly.disc((0, height - 0.5 * thickness, 0), radius, thickness, rounding=rounding)
-    return 1.3 * radius / width, 1.3 * radius / depth
-
-
-def _oval_top(
-    rng: np.random.Generator,
-    assembly: Assembly,
-    width: float,
-    height: float,
-    depth: float,
-    thickness: float,
-) -> tuple[float, float]:
-    middle, radius = height - 0.5 * thickness, 0.5 * depth
-    straight = max(width - depth, 0.2 * width)
-    assembly.box((straight, thickness, depth), (0, middle, 0))
-    for side in (-0.5, 0.5):
-        assembly.disc((side * straight, middle, 0), radius, thickness)
-    return 0.7 * (straight + depth) / width, 0.75
-
-
-def _planked_top(
-    rng: np.random.Generator,
-    assembly: Assembly,
-    width: float,
-    height: float,
-    depth: float,
-    thickness: float,
-) -> tuple[float, float]:
-    count = int(rng.integers(3, 6))
-    gap = 0.05 * depth
-    plank = (depth + gap) / count - gap
-    middle = height - 0.5 * thickness
-    for index in range(count):
-        z = -0.5 * depth + 0.5 * plank + index * (plank + gap)
-        assembly.box((width, thickness, plank), (0, middle, z), rounding=0.2 * thickness)
-    for side in (-0.38, 0.38):
-        size = (0.08 * width, thickness, 0.98 * depth)
-        assembly.box(size, (side * width, middle - 0.5 * thickness, 0))
-    return 0.9, 1.0
-
-
-def _rimmed_top(
-    rng: np.random.Generator,
-    assembly: Assembly,
-    width: float,
-    height: float,
-    depth: float,
-    thickness: float,
-) -> tuple[float, float]:
-    """A plate with a raised board along the back, sometimes along the sides too."""
-    assembly.box((width, thickness, depth), (0, height - 0.5 * thickness, 0))
-    rise, board = rng.uniform(0.08, 0.2) * depth, 0.9 * thickness
-    y = height + 0.5 * rise - 0.5 * thickness
-    assembly.box((width, rise + thickness, board), (0, y, 0.5 * (board - depth)))
-    if chance(rng, 0.5):
-        for side in (-0.5, 0.5):
-            x = side * (width - board)
-            assembly.box((board, rise + thickness, depth), (x, y, 0))
-    return 1.0, 1.0
-
-
 def _four_legs(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """Corner legs with an optional apron, stretchers, shelf or drawer box."""
     splay = pick(rng, (0.0, 0.0, rng.uniform(0.05, 0.15) * plan.height))
@@ -200,7 +125,7 @@ def _apron(
 ) -> None:
     """Boards under the top between the legs, or one deep drawer box."""
     drop = rng.uniform(0.08, 0.16) * plan.height
-    y = plan.height - plan.thickness - 0.45 * drop
+    y = plan.ceiling - 0.45 * drop
     x, z = reach
     if chance(rng, 0.3):
         assembly.box((2.0 * x, 1.1 * drop, 2.0 * z), (0, y, 0))
@@ -219,14 +144,14 @@ def _trestle(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
         assembly.box((post, plan.under, member), (side, 0.5 * plan.under, 0))
         assembly.box((1.2 * member, member, 2.0 * plan.reach_z), (side, 0.5 * member, 0))
         head = (1.2 * member, member, 1.6 * plan.reach_z)
-        assembly.box(head, (side, plan.height - plan.thickness - 0.45 * member, 0))
+        assembly.box(head, (side, plan.ceiling - 0.45 * member, 0))
     y = rng.uniform(0.2, 0.6) * plan.height
     assembly.box((2.0 * x, rng.uniform(0.8, 1.6) * member, 0.7 * member), (0, y, 0))
 
 
 def _crossed_legs(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """An X of two beams under each end, tied by a bar."""
-    x, z, member = 0.85 * plan.reach_x, 0.95 * plan.reach_z, 0.85 * plan.member
+    x, z, member = rng.uniform(0.6, 0.95) * plan.reach_x, 0.95 * plan.reach_z, 0.85 * plan.member
     for side in (-x, x):
         for lean in (-z, z):
             assembly.beam((side, 0.4 * member, -lean), (side, plan.under, lean), member, member)
@@ -253,7 +178,7 @@ def _sled_frames(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> N
         for lean in (-z, z):
             assembly.box((bar, plan.under, bar), (side, 0.5 * plan.under, lean))
         assembly.box((bar, bar, 2.0 * z), (side, 0.5 * bar, 0))
-        assembly.box((bar, bar, 2.0 * z), (side, plan.height - plan.thickness - 0.4 * bar, 0))
+        assembly.box((bar, bar, 2.0 * z), (side, plan.ceiling - 0.4 * bar, 0))
     if chance(rng, 0.4):
         assembly.box((2.0 * x, bar, bar), (0, 0.5 * bar, pick(rng, (0.0, -z))))
 
@@ -311,7 +236,10 @@ def _cabinet(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
         assembly.box(front, (0, y, 0.5 * depth), rounding=0.1 * plan.member)
         assembly.sphere((0, y, 0.5 * depth + 0.6 * plan.member), 0.45 * plan.member)
     splay = pick(rng, (0.0, 0.3 * floor))
-    reach = 0.44 * plan.width - 0.5 * plan.member - splay, 0.44 * plan.depth - 0.5 * plan.member - splay
+    reach = (
+        0.44 * plan.width - 0.5 * plan.member - splay,
+        0.44 * plan.depth - 0.5 * plan.member - splay,
+    )
     style = pick(rng, LEG_STYLES[:4])
     corner_legs(assembly, style, reach, floor + plan.member, plan.member, (splay, splay))
 
@@ -321,7 +249,7 @@ def _pedestal(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None
     _column(rng, assembly, plan, 0.0)
     if chance(rng, 0.4):
         radius = 0.4 * min(plan.reach_x, plan.reach_z)
-        plate = plan.height - plan.thickness
+        plate = plan.ceiling
         assembly.rod((0, plate - 0.6 * plan.member, 0), (0, plate, 0), 0.6 * radius, radius)
 
 
@@ -389,7 +317,9 @@ def _drum(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     if chance(rng, 0.7):
         assembly.rod((0, 0, 0), (0, plan.under, 0), radius, narrow * radius)
     else:
-        assembly.beam((0, 0, 0), (0, plan.under, 0), 2 * radius, 1.6 * radius, end_width=2 * narrow * radius)
+        assembly.beam(
+            (0, 0, 0), (0, plan.under, 0), 2 * radius, 1.6 * radius, end_width=2 * narrow * radius
+        )
 
 
 def _lattice(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
@@ -398,14 +328,14 @@ def _lattice(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     radius = 0.95 * min(plan.reach_x, plan.reach_z)
     waist = rng.uniform(0.6, 1.0) * radius
     assembly.ring((0, bar, 0), waist, bar)
-    assembly.ring((0, plan.height - plan.thickness, 0), radius, bar)
+    assembly.ring((0, plan.ceiling, 0), radius, bar)
     count = int(rng.integers(4, 9))
     twist = pick(rng, (0.0, rng.uniform(0.3, 1.2)))
     for index in range(count):
         first = 2.0 * math.pi * index / count
         foot = (waist * math.cos(first), bar, waist * math.sin(first))
         angle = first + twist
-        head = (radius * math.cos(angle), plan.height - plan.thickness, radius * math.sin(angle))
+        head = (radius * math.cos(angle), plan.ceiling, radius * math.sin(angle))
         assembly.capsule(foot, head, bar)
 
 
@@ -420,8 +350,13 @@ def _tripod(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
         assembly.rod((x * narrow, plan.under, z * narrow), (x, 0, z), 1.2 * radius, 0.8 * radius)
 
 
+_Top = Callable[[np.random.Generator, Assembly, Plate], Reach]
 _Support = Callable[[np.random.Generator, Assembly, _Plan], None]
 
+_TOPS: tuple[tuple[_Top, ...], tuple[float, ...]] = (
+    (plain_top, clipped_top, round_top, oval_top, planked_top, rimmed_top),
+    (5.0, 1.5, 2.5, 1.0, 1.0, 1.0),
+)
 _CENTRAL_SUPPORTS: tuple[_Support, ...] = (
     _pedestal, _double_pedestal, _drum, _lattice, _tripod, _four_legs)  # fmt: skip
 _NARROW_SUPPORTS: tuple[_Support, ...] = (_four_legs, _pedestal, _cabinet, _panels, _sled_frames)

@@ -12,7 +12,7 @@ from model.geometry.formats.gltf_document import GltfDocument, open_glb, open_gl
 from model.geometry.formats.raw_mesh import RawMesh, check_counts, check_indices
 from model.geometry.limits import MeshLimits
 
-_TRIANGLES, _TRIANGLE_STRIP, _TRIANGLE_FAN = 4, 5, 6
+_TRIANGLES, _TRIANGLE_STRIP, _TRIANGLE_FAN = _TRIANGLE_MODES = (4, 5, 6)
 _DRACO = "KHR_draco_mesh_compression"
 
 _Transform = Float64[np.ndarray, "4 4"]
@@ -32,36 +32,44 @@ def read_gltf(data: bytes, limits: MeshLimits) -> RawMesh:
     return _flatten(open_gltf(data), limits)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is found by explicit checks
 def _flatten(document: GltfDocument, limits: MeshLimits) -> RawMesh:
-    """All mesh instances of the scene in one vertex list."""
+    """All triangles of the scene over one vertex list."""
     accessors = GltfAccessors(document, limits)
-    meshes = document.json.get("meshes", [])
     vertices: list[Float64[np.ndarray, "v 3"]] = [np.empty((0, 3))]
     faces: list[Int64[np.ndarray, "f 3"]] = [np.empty((0, 3), dtype=np.int64)]
     vertex_count = face_count = 0
-    for mesh_index, world in _instances(document.json, limits):
+    for primitive, world in _visible_primitives(document.json, limits):
+        # The declared size is checked against what is left before anything is decoded.
+        declared = accessors.count(primitive["attributes"]["POSITION"])
+        check_counts(vertex_count + declared, face_count, limits)
+        points, triangles = _primitive(accessors, primitive)
+        check_counts(vertex_count + len(points), face_count + len(triangles), limits)
+        check_indices(triangles, len(points))
+        if np.linalg.det(world[:3, :3]) < 0:
+            triangles = triangles[:, ::-1]  # a mirrored instance keeps facing outward
+        vertices.append(points @ world[:3, :3].T + world[:3, 3])
+        faces.append(triangles + vertex_count)
+        vertex_count += len(points)
+        face_count += len(triangles)
+    return RawMesh(np.concatenate(vertices), np.concatenate(faces))
+
+
+def _visible_primitives(
+    document: dict[str, Any], limits: MeshLimits
+) -> Iterator[tuple[dict[str, Any], _Transform]]:
+    """Each triangle primitive of each mesh instance, with its world transform."""
+    meshes = document.get("meshes", [])
+    count = 0
+    for mesh_index, world in _instances(document, limits):
         if not isinstance(mesh_index, int) or not 0 <= mesh_index < len(meshes):
             raise malformed(f"A glTF node refers to mesh {mesh_index!r:.20}, which is missing.")
         for primitive in meshes[mesh_index]["primitives"]:
-            if primitive.get("mode", _TRIANGLES) not in (
-                _TRIANGLES,
-                _TRIANGLE_STRIP,
-                _TRIANGLE_FAN,
-            ):
-                continue
-            # The declared size is checked against what is left before anything is decoded.
-            declared = accessors.count(primitive["attributes"]["POSITION"])
-            check_counts(vertex_count + declared, face_count, limits)
-            points, triangles = _primitive(accessors, primitive)
-            check_counts(vertex_count + len(points), face_count + len(triangles), limits)
-            check_indices(triangles, len(points))
-            if np.linalg.det(world[:3, :3]) < 0:
-                triangles = triangles[:, ::-1]  # a mirrored instance keeps facing outward
-            vertices.append(points @ world[:3, :3].T + world[:3, 3])
-            faces.append(triangles + vertex_count)
-            vertex_count += len(points)
-            face_count += len(triangles)
-    return RawMesh(np.concatenate(vertices), np.concatenate(faces))
+            if primitive.get("mode", _TRIANGLES) in _TRIANGLE_MODES:
+                count += 1
+                if count > limits.max_scene_nodes:
+                    raise too_large("scene parts", count, limits.max_scene_nodes)
+                yield primitive, world
 
 
 def _primitive(
@@ -111,7 +119,13 @@ def _instances(document: dict[str, Any], limits: MeshLimits) -> Iterator[tuple[i
             raise malformed(f"Node {index} of the glTF scene has two parents or is its own.")
         visited.add(index)
         node = nodes[index]
-        world = parent @ _local_transform(index, node)
+        world = parent @ _local_transform(node)
+        if not np.isfinite(world).all():
+            raise MeshError(
+                "non_finite_mesh",
+                f"The transform of glTF node {index} is not finite.",
+                "Export the mesh again with finite node transforms.",
+            )
         if "mesh" in node:
             yield node["mesh"], world
         stack.extend((child, world) for child in reversed(node.get("children", [])))
@@ -130,7 +144,7 @@ def _roots(document: dict[str, Any], nodes: list[dict[str, Any]]) -> list[int]:
     return [index for index in range(len(nodes)) if index not in children]
 
 
-def _local_transform(index: int, node: dict[str, Any]) -> _Transform:
+def _local_transform(node: dict[str, Any]) -> _Transform:
     """The node's matrix, or translation * rotation * scale."""
     if "matrix" in node:
         transform = np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
@@ -146,10 +160,4 @@ def _local_transform(index: int, node: dict[str, Any]) -> _Transform:
         transform = np.eye(4)
         transform[:3, :3] = rotation * np.array(node.get("scale", (1, 1, 1)), dtype=np.float64)
         transform[:3, 3] = node.get("translation", (0, 0, 0))
-    if not np.isfinite(transform).all():
-        raise MeshError(
-            "non_finite_mesh",
-            f"The transform of glTF node {index} is not finite.",
-            "Export the mesh again with finite node transforms.",
-        )
     return transform

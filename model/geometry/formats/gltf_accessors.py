@@ -20,12 +20,13 @@ class GltfAccessors:
 
     Args:
         document: the opened file.
-        limits: the bound on vertices, which also bounds every accessor.
+        limits: the bounds on vertices and faces, which also bound every accessor.
     """
 
     def __init__(self, document: GltfDocument, limits: MeshLimits) -> None:
         self._document = document
-        self._largest = max(limits.max_vertices, 3 * limits.max_faces)
+        # Every triangle mode makes at least one face of three indices.
+        self._largest = max(limits.max_vertices, 3 * limits.max_faces + 2)
 
     def count(self, index: int) -> int:
         """How many elements accessor `index` declares.

@@ -20,7 +20,7 @@ def read_npy(data: bytes, limits: MeshLimits) -> RawMesh:
     """
     stream = io.BytesIO(data)
     shape, fortran_order, dtype = _read_header(stream)
-    if len(shape) != 2 or shape[1] != 3 or dtype.kind not in "fiu":
+    if len(shape) != 2 or shape[0] < 0 or shape[1] != 3 or dtype.kind not in "fiu":
         raise MeshError(
             "malformed_mesh",
             f"The array has shape {shape} and type {dtype}, not N x 3 real numbers.",

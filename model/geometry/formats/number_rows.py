@@ -10,7 +10,6 @@ from jaxtyping import Float64, Int64, Real
 
 from model.geometry.errors import malformed
 
-
 _LARGEST_WHOLE = 2.0**53  # above it float64, in which text is parsed, skips whole numbers
 
 
@@ -37,6 +36,19 @@ def whole_numbers(values: Real[np.ndarray, " n"], what: str) -> Int64[np.ndarray
     return values.astype(np.int64)
 
 
+def _words_per_line(text: bytes) -> Int64[np.ndarray, " r"]:
+    """How many words each line of `text` has; every line ends with a line feed."""
+    characters = np.frombuffer(text, dtype=np.uint8)
+    blank = (characters == ord(" ")) | ((characters >= ord("\t")) & (characters <= ord("\r")))
+    begins_word = ~blank
+    begins_word[1:] &= blank[:-1]
+    line_ends = np.flatnonzero(characters == ord("\n"))
+    if len(line_ends) == 0:
+        return np.empty(0, dtype=np.int64)
+    line_starts = np.concatenate([[0], line_ends[:-1] + 1])
+    return np.add.reduceat(begins_word, line_starts, dtype=np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class NumberRows:
     """Ragged rows of numbers in one flat array.
@@ -56,8 +68,8 @@ class NumberRows:
         Raises:
             MeshError: `malformed_mesh` where a line holds something that is not a number.
         """
-        values = parse_numbers(b"\n".join(lines), what)
-        sizes = np.fromiter((len(line.split()) for line in lines), np.int64, count=len(lines))
+        text = b"\n".join([*lines, b""])
+        values, sizes = parse_numbers(text, what), _words_per_line(text)
         if len(values) != sizes.sum():
             raise malformed(f"The {what} hold something that is not a number.")
         return cls(values, sizes)

@@ -7,11 +7,12 @@ from jaxtyping import Int64
 
 from model.geometry.errors import MeshError
 from model.geometry.formats.number_rows import NumberRows, whole_numbers
-from model.geometry.formats.raw_mesh import RawMesh, check_counts, fan_triangles
+from model.geometry.formats.raw_mesh import RawMesh, check_counts, fan_size, fan_triangles
 from model.geometry.limits import MeshLimits
 
 _VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\n#]*)", re.MULTILINE)
 _FACE = re.compile(rb"^[ \t]*f[ \t]+([^\n#]*)", re.MULTILINE)
+_STATEMENT = re.compile(rb"^[ \t]*([vf])[ \t]", re.MULTILINE)
 _TEXTURE_AND_NORMAL = re.compile(rb"/[^\s]*")
 
 
@@ -24,13 +25,15 @@ def read_obj(data: bytes, limits: MeshLimits) -> RawMesh:
         MeshError: `malformed_mesh`, `mesh_too_large` or `invalid_mesh_index`.
     """
     text = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\\\n", b" ")
+    text = _TEXTURE_AND_NORMAL.sub(b"", text)
     vertex_lines = _VERTEX.findall(text)
     check_counts(len(vertex_lines), 0, limits)
     vertices = NumberRows.parse(vertex_lines, "vertex lines").leading(3, "vertex lines")
-    face_lines = [_TEXTURE_AND_NORMAL.sub(b"", line) for line in _FACE.findall(text)]
+    face_lines = _FACE.findall(text)
+    check_counts(0, len(face_lines), limits)
     rows = NumberRows.parse(face_lines, "face lines")
-    corners = _zero_based(rows, text)
-    return RawMesh(vertices, fan_triangles(corners, rows.sizes, limits))
+    check_counts(0, fan_size(rows.sizes), limits)
+    return RawMesh(vertices, fan_triangles(_zero_based(rows, text), rows.sizes, limits))
 
 
 def _zero_based(rows: NumberRows, text: bytes) -> Int64[np.ndarray, " c"]:
@@ -45,7 +48,6 @@ def _zero_based(rows: NumberRows, text: bytes) -> Int64[np.ndarray, " c"]:
     relative = indices < 0
     if not relative.any():
         return indices - 1
-    vertex_places = np.fromiter((match.start() for match in _VERTEX.finditer(text)), np.int64)
-    face_places = np.fromiter((match.start() for match in _FACE.finditer(text)), np.int64)
-    defined = np.repeat(np.searchsorted(vertex_places, face_places), rows.sizes)
+    is_vertex = np.array(_STATEMENT.findall(text)) == b"v"
+    defined = np.repeat(np.cumsum(is_vertex)[~is_vertex], rows.sizes)
     return np.where(relative, defined + indices, indices - 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from model.geometry.errors import malformed
+from model.geometry.errors import MeshError, malformed
 from model.geometry.formats.ply_header import PlyElement, PlyProperty
 
 _STRUCT_CODES = {
@@ -54,17 +54,17 @@ class PlyTables:
         if not element.properties:
             return {}
         shortest = self._row_type(element, [0] * len(element.properties)).itemsize
-        self._require(element, element.count * shortest)
+        if element.count * shortest > len(self._data):
+            raise self._too_short(element, element.count * shortest)
         lengths = self._first_lengths(element)
         return self._read_regular(element, lengths) or self._read_ragged(element)
 
-    def _require(self, element: PlyElement, size: int) -> None:
-        if size > len(self._data):
-            raise malformed(
-                f"The PLY header declares {element.count:,} {element.name} rows, which take at "
-                f"least {size // self._unit_bytes:,} {self._unit}, "
-                f"but {len(self._data) // self._unit_bytes:,} follow."
-            )
+    def _too_short(self, element: PlyElement, size: int) -> MeshError:
+        return malformed(
+            f"The PLY header declares {element.count:,} {element.name} rows, which take at "
+            f"least {size // self._unit_bytes:,} {self._unit}, "
+            f"but {len(self._data) // self._unit_bytes:,} follow."
+        )
 
     def _row_type(self, element: PlyElement, lengths: Sequence[int]) -> np.dtype[Any]:
         """A row whose lists have `lengths`; the length of property i is the field `length i`."""
@@ -136,12 +136,13 @@ class PlyTables:
         ]
         starts: list[int] = []
         ends: list[int] = []
-        offset = 0
+        offset, available = 0, len(self._data)
         for _ in range(rows):
             for itemsize, length_type in layout:
                 length = 1
                 if length_type is not None:
-                    self._require(element, offset + length_type.size)
+                    if offset + length_type.size > available:
+                        raise self._too_short(element, offset + length_type.size)
                     length = int(length_type.unpack_from(self._data, offset)[0])
                     offset += length_type.size
                 if length < 0:
@@ -149,7 +150,8 @@ class PlyTables:
                 starts.append(offset)
                 offset += length * itemsize
                 ends.append(offset)
-            self._require(element, offset)
+            if offset > available:
+                raise self._too_short(element, offset)
         return starts, ends
 
 

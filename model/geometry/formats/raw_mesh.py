@@ -34,6 +34,11 @@ def check_counts(vertices: int, faces: int, limits: MeshLimits) -> None:
         raise too_large("faces", faces, limits.max_faces)
 
 
+def fan_size(sizes: Int64[np.ndarray, " p"]) -> int:
+    """How many triangles `fan_triangles` makes of polygons with `sizes` corners."""
+    return int(np.maximum(sizes - 2, 0).sum())
+
+
 def fan_triangles(
     corners: Int64[np.ndarray, " c"], sizes: Int64[np.ndarray, " p"], limits: MeshLimits
 ) -> Int64[np.ndarray, "f 3"]:
@@ -44,9 +49,9 @@ def fan_triangles(
         sizes: corners of each polygon; polygons with fewer than three have no triangles.
         limits: the bound on faces, checked before the triangles are made.
     """
-    triangles = np.maximum(sizes - 2, 0)
-    total = int(triangles.sum())
+    total = fan_size(sizes)
     check_counts(0, total, limits)
+    triangles = np.maximum(sizes - 2, 0)
     first = np.repeat(np.cumsum(sizes) - sizes, triangles)
     step = np.arange(total) - np.repeat(np.cumsum(triangles) - triangles, triangles)
     return np.stack([corners[first], corners[first + step + 1], corners[first + step + 2]], axis=1)

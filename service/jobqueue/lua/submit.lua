@@ -10,7 +10,7 @@ if redis.call('EXISTS', job_key(id)) == 1 then return {'created', id} end
 if idem ~= '' then
   local known = redis.call('GET', idem)
   if known then
-    local hash, other = string.match(known, '^(%S*) (%S*)$')
+    local hash, other = string.match(known, '^(.*) (%S+)$')
     if redis.call('EXISTS', job_key(other)) == 1 then
       return {hash == request_hash and 'existing' or 'conflict', other}
     end

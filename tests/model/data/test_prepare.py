@@ -113,10 +113,10 @@ def misbehave(file: MeshFile) -> ShapeSample:
 
 def test_one_bad_file_stops_nothing() -> None:
     files = [MeshFile(name, -1, 0) for name in ("crash", "first", "raise", "hang", "last")]
-    results = list(outcomes(misbehave, files, workers=1, timeout=3.0))
+    results = list(outcomes(misbehave, files, workers=1, timeout=1.5))
     assert results[0] == "crashed: the process ended with exit code -9"
     assert isinstance(results[1], ShapeSample)
     assert results[2] == "KeyError: 'face'"
-    assert results[3] == "timeout: not labelled in 3 s"
+    assert results[3] == "timeout: not labelled in 1.5 s"
     assert isinstance(results[4], ShapeSample)
     assert (results[1].name, results[4].name) == ("first", "last")

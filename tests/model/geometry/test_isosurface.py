@@ -51,7 +51,7 @@ def test_vertices_of_a_plane_are_interpolated_exactly():
 def test_samples_that_are_exactly_zero_leave_the_mesh_watertight_and_welded():
     mesh = _extract(_box)
     assert mesh.is_watertight
-    assert mesh.volume == pytest.approx(1.0, rel=0.01)
+    assert mesh.volume == pytest.approx(1.0, rel=0.02)  # edges are chamfered by half a cell
     first, second, third = mesh.faces.T
     assert not ((first == second) | (second == third) | (third == first)).any()
     assert len(np.unique(mesh.vertices, axis=0)) == len(mesh.vertices)

@@ -43,7 +43,7 @@ def test_identity_leaves_points_alone():
 
 @pytest.mark.parametrize("points", [np.empty((0, 3)), np.ones((4, 3)), np.full((4, 3), np.nan)])
 def test_points_without_extent_are_an_error(points: np.ndarray):
-    with pytest.raises(ValueError, match="points|finite"):
+    with pytest.raises(ValueError, match=r"points|finite"):
         Normalization.of_points(points)
 
 

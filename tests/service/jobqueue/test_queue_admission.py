@@ -47,17 +47,17 @@ async def test_an_unknown_job_is_none(queue: JobQueue) -> None:
 
 
 async def test_the_same_key_and_request_give_the_same_job(queue: JobQueue) -> None:
-    job = new_job(idempotency=IdempotencyKey("k", "hash"))
-    first, created = await queue.submit(job)
-    second, created_again = await queue.submit(job)
+    key = IdempotencyKey("k", "hash")
+    first, created = await queue.submit(new_job(idempotency=key))
+    second, created_again = await queue.submit(new_job(idempotency=key))
     assert (created, created_again) == (True, False)
     assert second.id == first.id
     assert len(await take(queue, count=5)) == 1
 
 
 async def test_racing_submissions_with_one_key_make_one_job(queue: JobQueue) -> None:
-    job = new_job(idempotency=IdempotencyKey("k", "hash"))
-    answers = await asyncio.gather(*(queue.submit(job) for _ in range(10)))
+    key = IdempotencyKey("k", "hash")
+    answers = await asyncio.gather(*(queue.submit(new_job(idempotency=key)) for _ in range(10)))
     assert len({answer.id for answer, _ in answers}) == 1
     assert [created for _, created in answers].count(True) == 1
 
@@ -188,3 +188,11 @@ async def test_depths_tell_the_load_of_each_stream(queue: JobQueue) -> None:
     assert loads[Operation.GENERATE, 0].entries == 1
     assert 0.015 < loads[Operation.GENERATE, 0].oldest_age_s < 5
     assert loads[Operation.GENERATE, 1].entries == 0
+
+
+async def test_a_job_has_the_id_its_request_was_given(queue: JobQueue) -> None:
+    request = new_job()
+    job, _ = await queue.submit(request)
+    again, _ = await queue.submit(request)
+    assert job.id == again.id == request.id
+    assert len(await take(queue, count=5)) == 1

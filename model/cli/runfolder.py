@@ -1,0 +1,144 @@
+"""A training run as a folder: the model's config, and the state of each stage.
+
+`model.json` holds the ModelConfig, `autoencoder/` the state of stage 1 (`model.training.loop`),
+`level3/` down to `level1/` that of each denoiser of stage 2, and `latents.safetensors` the latents
+that stage 2 is trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from model.autoencoder import AutoEncoder
+from model.config import PRESETS, ModelConfig
+from model.diffusion.cascade import Cascade
+from model.latents import Latents
+from model.training.diffusion import LatentSet
+from model.training.loop import STATE_FILE, load_average
+
+CONFIG_FILE = "model.json"
+LATENTS_FILE = "latents.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one training run and the config of the model that it trains."""
+
+    path: Path
+    config: ModelConfig
+
+    @classmethod
+    def create(cls, path: Path, preset: str) -> RunFolder:
+        """Begin a run of a preset, or go on with it.
+
+        Raises:
+            ValueError: the folder holds a run of another model.
+        """
+        config = PRESETS[preset]
+        file = path / CONFIG_FILE
+        if file.exists():
+            run = cls.open(path)
+            if run.config != config:
+                raise ValueError(
+                    f"{path} holds a run of another model ({run.config.name!r}) than the preset "
+                    f"{preset!r}: choose another --run"
+                )
+            return run
+        path.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+        return cls(path, config)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open the folder of a run.
+
+        Raises:
+            ValueError: it is none.
+        """
+        file = path / CONFIG_FILE
+        if not file.is_file():
+            raise ValueError(
+                f"{path} holds no {CONFIG_FILE}: start a run with `lagem train autoencoder`"
+            )
+        return cls(path, ModelConfig.from_dict(json.loads(file.read_text())))
+
+    @property
+    def autoencoder_folder(self) -> Path:
+        return self.path / "autoencoder"
+
+    def level_folder(self, level: int) -> Path:
+        """Where the denoiser of the paper's level `level` is trained."""
+        return self.path / f"level{level}"
+
+    def trained_levels(self) -> list[int]:
+        """Levels whose denoiser has a saved state."""
+        count = len(self.config.autoencoder.levels)
+        return [n for n in range(1, count + 1) if (self.level_folder(n) / STATE_FILE).exists()]
+
+    def autoencoder(self) -> tuple[AutoEncoder, int]:
+        """The averaged autoencoder, ready to encode, and the step that it is from.
+
+        Raises:
+            ValueError: stage 1 has no saved state.
+        """
+        autoencoder = AutoEncoder(self.config.autoencoder)
+        return autoencoder, _load(autoencoder, self.autoencoder_folder)
+
+    def new_cascade(self) -> Cascade:
+        """An untrained cascade.
+
+        Raises:
+            ValueError: the run's model has none.
+        """
+        if self.config.cascade is None:
+            raise ValueError(f"the model {self.config.name!r} has no cascade to train")
+        return Cascade(self.config.cascade, self.config.autoencoder)
+
+    def cascade(self) -> Cascade:
+        """The cascade of averaged denoisers.
+
+        Raises:
+            ValueError: a denoiser has no saved state.
+        """
+        cascade = self.new_cascade()
+        for index, denoiser in enumerate(cascade.denoisers):
+            _load(denoiser, self.level_folder(len(cascade.denoisers) - index))
+        return cascade
+
+    def save_latents(self, data: LatentSet, source: dict[str, str]) -> None:
+        """Keep the training latents of stage 2 with a note of what they are made of."""
+        count = len(data.latents.levels)
+        tensors = {
+            f"level{count - i}": level.contiguous() for i, level in enumerate(data.latents.levels)
+        }
+        target = self.path / LATENTS_FILE
+        temporary = target.with_suffix(".tmp")
+        save_file(tensors | {"category": data.category}, temporary, metadata=source)
+        temporary.replace(target)
+
+    def load_latents(self, source: dict[str, str], device: torch.device) -> LatentSet | None:
+        """The kept latents, if they are made of all that `source` names."""
+        path = self.path / LATENTS_FILE
+        if not path.exists():
+            return None
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            if not source.items() <= (file.metadata() or {}).items():
+                return None
+            numbers = range(len(self.config.autoencoder.levels), 0, -1)
+            levels = tuple(file.get_tensor(f"level{number}") for number in numbers)
+            return LatentSet(Latents(levels), file.get_tensor("category"))
+
+
+def _load(model: nn.Module, folder: Path) -> int:
+    if not (folder / STATE_FILE).is_file():
+        raise ValueError(f"{folder} holds no {STATE_FILE}: train this stage first")
+    step = load_average(folder, model)
+    model.eval().requires_grad_(False)
+    return step

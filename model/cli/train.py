@@ -1,0 +1,309 @@
+"""`lagem train`: the two stages of training, and the export of a run as a checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model.cli.command import OfflineGroup
+from model.cli.options import (
+    EXISTING_FOLDER,
+    FOLDER,
+    Decorator,
+    ParameterDefault,
+    combined,
+    device_option,
+    json_option,
+    threads_option,
+    use_threads,
+)
+from model.config import PRESETS
+
+if TYPE_CHECKING:
+    import torch
+
+    from model.cli.runfolder import RunFolder
+    from model.data.datasets import BatchConfig, TrainingShapes
+    from model.training.diffusion import LatentSet
+
+
+def _training_config() -> Any:
+    from model.training.loop import TrainingConfig
+
+    return TrainingConfig
+
+
+def _batch_config() -> Any:
+    from model.data.datasets import BatchConfig
+
+    return BatchConfig
+
+
+def _train_autoencoder() -> Any:
+    from model.training.autoencoder import train_autoencoder
+
+    return train_autoencoder
+
+
+def _train_denoiser() -> Any:
+    from model.training.diffusion import train_denoiser
+
+    return train_denoiser
+
+
+def _setting(
+    owner: Callable[[], Any], name: str, kind: Any, text: str, *, values: int = 1
+) -> Decorator:
+    """An option for a parameter of `owner`, with the owner's own default."""
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        name,
+        type=kind,
+        nargs=values,
+        default=ParameterDefault(owner, name),
+        show_default=True,
+        help=text,
+    )
+
+
+_run_option = click.option("--run", type=FOLDER, required=True, help="Folder of the run.")
+_training_options = combined(
+    click.option("--steps", type=click.IntRange(1), required=True, help="Optimiser steps in all."),
+    _setting(_training_config, "learning_rate", float, "Peak learning rate."),
+    _setting(_training_config, "final_learning_rate", float, "Share of the peak left at the end."),
+    _setting(_training_config, "warmup", click.IntRange(0), "Steps of linear warm-up."),
+    _setting(_training_config, "weight_decay", float, "Decoupled weight decay."),
+    _setting(_training_config, "clip_norm", float, "Largest gradient norm."),
+    _setting(_training_config, "ema_decay", float, "Of the average that is exported."),
+    _setting(_training_config, "seed", click.IntRange(0), "Of weights and batches."),
+    _setting(_training_config, "save_every", click.IntRange(1), "Steps between checkpoints."),
+    _setting(_training_config, "log_every", click.IntRange(1), "Steps between log lines."),
+)
+_machine_options = combined(device_option, threads_option, json_option)
+
+
+@click.group(cls=OfflineGroup)
+def train() -> None:
+    """Train a model: autoencoder, then diffusion level by level, then export.
+
+    A command that is stopped goes on where it was when it is given again.
+    """
+
+
+@train.command()
+@click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Model to train.")
+@click.option(
+    "--data",
+    type=EXISTING_FOLDER,
+    multiple=True,
+    required=True,
+    help="Folder of shards; may be given several times.",
+)
+@_run_option
+@_training_options
+@_setting(_batch_config, "shapes", click.IntRange(1), "Shapes in a batch.")
+@_setting(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
+@_setting(_batch_config, "volume_queries", click.IntRange(2), "Half of them inside.")
+@_setting(_batch_config, "near_queries", click.IntRange(1), "Queries near the surface.")
+@_setting(_batch_config, "rotate", click.FloatRange(0, 1), "Probability of a random rotation.")
+@_setting(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
+@_setting(_train_autoencoder, "near_weight", click.FloatRange(0), "Of the near loss (Eq. 15).")
+@_machine_options
+def autoencoder(
+    preset: str,
+    data: tuple[Path, ...],
+    run: Path,
+    near_weight: float,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Stage 1: train the hierarchical autoencoder on shards."""
+    import torch
+
+    from model.autoencoder import AutoEncoder
+    from model.cli.runfolder import RunFolder
+
+    training, batch = _built(_training_config(), settings), _built(_batch_config(), settings)
+    use_threads(threads)
+    folder = RunFolder.create(run, preset)
+    torch.manual_seed(training.seed)
+    on = _torch_device(device)
+    model = AutoEncoder(folder.config.autoencoder).to(on)
+    _train_autoencoder()(
+        model, _shapes(data, on), folder.autoencoder_folder, training, batch, near_weight
+    )
+    _report(folder.autoencoder_folder, as_json)
+
+
+@train.command()
+@click.option("--level", type=click.IntRange(1), required=True, help="3 is the coarsest of three.")
+@_run_option
+@click.option(
+    "--data",
+    type=EXISTING_FOLDER,
+    multiple=True,
+    help="Folder of shards; needed where the run has no latents of its autoencoder yet.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    help="Upright augmented shapes whose latents are made and trained on.",
+)
+@_setting(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
+@_setting(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
+@_setting(_train_denoiser, "batch", click.IntRange(1), "Latents in a batch.")
+@_training_options
+@_machine_options
+def diffusion(
+    level: int,
+    run: Path,
+    data: tuple[Path, ...],
+    draws: int,
+    surface_points: int,
+    axis_scaling: tuple[float, float],
+    batch: int,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Stage 2: train the denoiser of one level on latents of the run's autoencoder.
+
+    The latents are made once and kept in the run, for all levels.
+    """
+    import torch
+
+    from model.cli.runfolder import RunFolder
+
+    training = _built(_training_config(), settings)
+    use_threads(threads)
+    folder = RunFolder.open(run)
+    torch.manual_seed(training.seed)
+    on = _torch_device(device)
+    cascade = folder.new_cascade()
+    index = len(cascade.denoisers) - level
+    if index < 0:
+        raise click.BadParameter(f"{level}: the model has {len(cascade.denoisers)} levels")
+    # Generated shapes are to stand upright, and need no labelled queries.
+    drawn = _batch_config()(
+        surface_points=surface_points,
+        axis_scaling=axis_scaling,
+        rotate=0.0,
+        volume_queries=2,
+        near_queries=1,
+    )
+    latents = _latents(folder, data, drawn, draws, on)
+    _train_denoiser()(
+        cascade.denoisers[index].to(on),
+        latents,
+        index,
+        folder.level_folder(level),
+        training,
+        batch,
+        cascade.config.condition_noise,
+    )
+    _report(folder.level_folder(level), as_json)
+
+
+@train.command()
+@click.argument("run", type=EXISTING_FOLDER)
+@click.option("-o", "--output", type=FOLDER, required=True, help="Checkpoint folder to write.")
+@json_option
+def export(run: Path, output: Path, as_json: bool) -> None:
+    """Join the averaged stages of RUN into a checkpoint, in half precision.
+
+    A run without any trained denoiser gives a checkpoint that encodes and decodes only.
+    """
+    from model.checkpoint import save_checkpoint
+    from model.cli.runfolder import RunFolder
+
+    folder = RunFolder.open(run)
+    autoencoder, step = folder.autoencoder()
+    levels = folder.trained_levels()
+    cascade = folder.cascade() if levels else None
+    config = folder.config if levels else replace(folder.config, cascade=None)
+    sha256 = save_checkpoint(output, config, autoencoder, cascade)
+    if as_json:
+        facts = {"weights": str(output), "sha256": sha256, "step": step, "levels": levels}
+        click.echo(json.dumps(facts))
+    else:
+        denoisers = f"denoisers of levels {levels}" if levels else "no denoisers"
+        click.echo(f"{output}: autoencoder of step {step}, {denoisers}, SHA-256 {sha256}")
+
+
+def _built(config: Any, settings: dict[str, Any]) -> Any:
+    """A config dataclass from those of the options that are its fields."""
+    names = [field.name for field in fields(config)]
+    return config(**{name: settings[name] for name in names if name in settings})
+
+
+def _torch_device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _shapes(folders: Sequence[Path], device: torch.device) -> TrainingShapes:
+    """All shards of the folders, in memory on the device."""
+    from model.data.datasets import TrainingShapes
+    from model.data.shards import read_shards
+
+    files = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
+    if not files:
+        names = ", ".join(map(str, folders))
+        raise ValueError(f"no *.safetensors in {names}: make shards with `lagem data`")
+    return TrainingShapes(read_shards(files), device)
+
+
+def _latents(
+    folder: RunFolder,
+    data: Sequence[Path],
+    drawn: BatchConfig,
+    draws: int,
+    device: torch.device,
+) -> LatentSet:
+    """The run's training latents; made, and kept, where those there are of another autoencoder."""
+    from model.training.diffusion import encode_shapes
+
+    autoencoder, step = folder.autoencoder()
+    source = {"step": str(step), "draws": str(draws), "batch": repr(drawn)}
+    if data:
+        source["data"] = ", ".join(map(str, data))
+    kept = folder.load_latents(source, device)
+    if kept is not None:
+        return kept
+    if not data:
+        raise click.UsageError(
+            f"{folder.path} has no latents made of its autoencoder at step {step} with these "
+            "settings: give --data"
+        )
+    made = encode_shapes(autoencoder.to(device), _shapes(data, device), drawn, draws, seed=0)
+    folder.save_latents(made, source)
+    return made
+
+
+def _report(folder: Path, as_json: bool) -> None:
+    """Print the last line of a stage's log."""
+    from model.training.loop import LOG_FILE
+
+    with (folder / LOG_FILE).open(newline="") as file:
+        *_, last = csv.DictReader(file)
+    figures = {name: float(value) for name, value in last.items()}
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder)} | figures))
+    else:
+        step = int(figures.pop("step"))
+        facts = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        click.echo(f"{folder}: step {step}, {facts}")

@@ -1,0 +1,188 @@
+"""Shapes with known answers to evaluate a model on: from shards or from meshes.
+
+All points are in the canonical frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import trimesh
+from jaxtyping import Bool, Float32
+
+from model.config import CATEGORIES
+from model.data import procedural
+from model.data.labelling import MeshSolid, UnusableMeshError, label_mesh
+from model.data.prepare import MESH_SUFFIXES
+from model.data.procedural.solids import Solids
+from model.data.shards import UNLABELLED, ShapeArrays, ShapeSample, read_shards
+from model.geometry.mesh import load_mesh
+from model.geometry.sampling import farthest_point_order, sample_surface
+
+CLOUD_POINTS = 8192  # the encoder's input, as served
+ORDERED_POINTS = 2048  # of it in farthest-point order, as served
+SURFACE_POINTS = 50_000  # to measure distances from
+VOLUME_POINTS = 32_768  # uniform in the bounding box, to measure the IoU at
+OTHER = "other"  # the category of shapes without a label
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One shape and its ground truth.
+
+    `cloud` is what the encoder sees: surface points that begin in farthest-point order. `volume` is
+    uniform in the shape's bounding box, and empty where only sampled points of a shape are known,
+    as of a mesh in a shard: then its volume IoU cannot be told.
+    """
+
+    name: str
+    category: str
+    cloud: Float32[np.ndarray, "n 3"]
+    surface: Float32[np.ndarray, "m 3"]
+    near: Float32[np.ndarray, "w 3"]
+    near_occupied: Bool[np.ndarray, "w"]
+    volume: Float32[np.ndarray, "v 3"]
+    volume_occupied: Bool[np.ndarray, "v"]
+
+
+class Source(Protocol):
+    """Where one subject comes from."""
+
+    @property
+    def name(self) -> str:
+        """The file or the procedural shape."""
+
+    def load(self) -> Subject:
+        """Sample the subject, the same each time.
+
+        Raises:
+            ValueError: the shape cannot be used; the message is the reason.
+        """
+
+
+def find_subjects(folder: Path, limit: int | None = None) -> list[Source]:
+    """The shapes in a folder of shards, or of meshes whose sub-folders are categories.
+
+    Args:
+        folder: searched for shards first.
+        limit: take so many at most, evenly spread over the folder.
+
+    Raises:
+        ValueError: the folder holds neither.
+    """
+    sources: list[Source]
+    if any(folder.glob("*.safetensors")):
+        arrays = read_shards(folder)
+        sources = [ShardRow(arrays, row) for row in range(len(arrays))]
+    else:
+        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MESH_SUFFIXES)
+        sources = [MeshFile(folder, path) for path in files]
+    if not sources:
+        raise ValueError(f"{folder} holds neither shards (*.safetensors) nor meshes")
+    if limit is None or limit >= len(sources):
+        return sources
+    return [sources[i * len(sources) // limit] for i in range(limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class MeshFile:
+    """A mesh file; its inside is told by winding numbers (`model.data.labelling`)."""
+
+    folder: Path
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(self.folder).as_posix()
+
+    def load(self) -> Subject:
+        mesh = load_mesh(self.path.read_bytes(), hint=self.path.name)
+        if not isinstance(mesh, trimesh.Trimesh):
+            raise UnusableMeshError("no faces: a point cloud has no inside")
+        category = self.path.parent.name
+        category = category if category in CATEGORIES else OTHER
+        sample = label_mesh(mesh, category=UNLABELLED, name=self.name, seed=0)
+        solid = MeshSolid.of(mesh)
+        surface = _sampled(trimesh.Trimesh(solid.vertices, solid.faces, process=False))
+        volume = _box_points(surface)
+        return _subject(sample, category, surface, volume, solid.occupied(volume))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRow:
+    """A shape of a shard; procedural ones are built again by their name, hence known exactly."""
+
+    arrays: ShapeArrays
+    row: int
+
+    @property
+    def name(self) -> str:
+        return self.arrays.names[self.row]
+
+    def load(self) -> Subject:
+        arrays, row = self.arrays, self.row
+        label = int(arrays.category[row])
+        category = OTHER if label == UNLABELLED else CATEGORIES[label]
+        sample = ShapeSample(
+            surface=arrays.surface[row],
+            inside=arrays.inside[row],
+            outside=arrays.outside[row],
+            near=arrays.near[row],
+            near_occupied=arrays.near_occupied[row],
+            category=label,
+            name=self.name,
+        )
+        kind, _, seed = self.name.partition(":")
+        if kind in procedural.CATEGORIES and seed.isdigit():
+            solids = procedural.build(kind, int(seed))
+            generator = torch.Generator().manual_seed(0)
+            surface = solids.sample_surface(SURFACE_POINTS, generator)[0].numpy()
+            volume = _box_points(surface)
+            return _subject(sample, category, surface, volume, _occupied(solids, volume))
+        surface = sample.surface.astype(np.float32)
+        nothing = np.empty((0, 3), np.float32)
+        return _subject(sample, category, surface, nothing, np.empty(0, np.bool_))
+
+
+def _subject(
+    sample: ShapeSample,
+    category: str,
+    surface: Float32[np.ndarray, "m 3"],
+    volume: Float32[np.ndarray, "v 3"],
+    volume_occupied: Bool[np.ndarray, "v"],
+) -> Subject:
+    cloud = surface[:CLOUD_POINTS]
+    first = farthest_point_order(cloud, min(ORDERED_POINTS, len(cloud)))
+    rest = np.ones(len(cloud), dtype=bool)
+    rest[first] = False
+    return Subject(
+        name=sample.name,
+        category=category,
+        cloud=np.concatenate([cloud[first], cloud[rest]]),
+        surface=surface,
+        near=sample.near.astype(np.float32),
+        near_occupied=sample.near_occupied.astype(bool),
+        volume=volume,
+        volume_occupied=volume_occupied,
+    )
+
+
+def _sampled(mesh: trimesh.Trimesh) -> Float32[np.ndarray, "m 3"]:
+    return sample_surface(mesh, SURFACE_POINTS, seed=0).astype(np.float32)
+
+
+def _box_points(surface: Float32[np.ndarray, "m 3"]) -> Float32[np.ndarray, "v 3"]:
+    """Points uniform in the surface's bounding box."""
+    lower, upper = surface.min(axis=0), surface.max(axis=0)
+    draws = np.random.default_rng(0).random((VOLUME_POINTS, 3), dtype=np.float32)
+    points: Float32[np.ndarray, "v 3"] = lower + (upper - lower) * draws
+    return points
+
+
+def _occupied(solids: Solids, points: Float32[np.ndarray, "v 3"]) -> Bool[np.ndarray, "v"]:
+    occupied: Bool[np.ndarray, "v"] = solids.occupied(torch.from_numpy(points)[None])[0].numpy()
+    return occupied

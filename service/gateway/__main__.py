@@ -1,0 +1,80 @@
+"""``python -m service.gateway``: the REST server, configured by ``LAGEM_*`` variables."""
+
+import asyncio
+import ipaddress
+import sys
+from types import FrameType
+
+import uvicorn
+from pydantic import ValidationError
+
+from service.gateway.app import create_app
+from service.jobqueue.embedded import EmbeddedServerError, redis_server
+from service.settings import GatewaySettings, UnknownVariableError
+from service.telemetry import configure_logging
+
+
+class GatewayServer(uvicorn.Server):
+    """Tells the app at the first signal that it is to end, so that waiting calls answer at once."""
+
+    def __init__(self, config: uvicorn.Config, draining: asyncio.Event) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second Ctrl-C ends at once."""
+        super().handle_exit(sig, frame)
+        self._draining.set()
+
+
+def serve(settings: GatewaySettings) -> bool:
+    """Serve until a signal ends it; False where it could not start."""
+    draining = asyncio.Event()
+    config = uvicorn.Config(
+        create_app(settings, draining),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=round(settings.drain_s),
+        server_header=False,
+    )
+    server = GatewayServer(config, draining)
+    server.run()
+    return server.started
+
+
+def is_loopback(host: str) -> bool:
+    """True where only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def main() -> int:
+    """Serve with the environment's settings; returns the exit status."""
+    try:
+        settings = GatewaySettings.from_environment()
+    except (UnknownVariableError, ValidationError) as error:
+        return _fail(error, 2)
+    if not (is_loopback(settings.host) or settings.insecure):
+        cause = f"{settings.host} can be reached from other machines, and there are no API keys"
+        return _fail(f"{cause}: listen on 127.0.0.1, or set LAGEM_INSECURE=1", 2)
+    configure_logging(settings.log_level)
+    try:
+        with redis_server(settings.redis_url, settings.data_dir) as url:
+            return 0 if serve(settings.model_copy(update={"redis_url": url})) else 1
+    except EmbeddedServerError as error:
+        return _fail(error, 1)
+
+
+def _fail(cause: object, status: int) -> int:
+    sys.stderr.write(f"error: {cause}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

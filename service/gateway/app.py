@@ -1,0 +1,107 @@
+"""The REST application: made by ``create_app`` and its lifespan, nothing at import."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+from prometheus_client import CollectorRegistry
+
+from service.gateway import problem
+from service.gateway.catalogue import ModelCatalogue
+from service.gateway.ingest import MeshIngest
+from service.gateway.limits import IngestLimits
+from service.gateway.middleware import BodyLimit, Observation
+from service.gateway.openapi import PROBLEMS, document
+from service.gateway.parameters import check_parameter_names
+from service.gateway.routes import jobs, operations, shapes, system
+from service.gateway.shapes import ShapeService
+from service.gateway.state import Gateway
+from service.gateway.submission import JobService
+from service.gateway.upkeep import Upkeep
+from service.jobqueue.connection import connect
+from service.jobqueue.queue import JobQueue
+from service.jobqueue.waiters import JobWaiters
+from service.settings import GatewaySettings
+from service.store.local import LocalBlobStore
+from service.telemetry import GatewayMetrics
+
+_DESCRIPTION = """\
+Encode meshes into hierarchical latents, generate shapes, resample their details, decode them.
+
+A submission waits for its job (30 s by default) and answers with the result; `Prefer:
+respond-async` answers at once with a job to ask for. Every route also exists under `/v1`.
+"""
+
+
+def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
+    """The gateway as an ASGI application.
+
+    Args:
+        settings: with a ``redis_url``.
+        draining: to be set when the process is to end, so that nobody waits any longer.
+
+    Raises:
+        ValueError: there is no ``redis_url``.
+    """
+    if settings.redis_url is None:
+        raise ValueError("redis_url is needed: set LAGEM_REDIS_URL")
+    release = version("lagem")
+    metrics = GatewayMetrics(CollectorRegistry(), version=release)
+    app = FastAPI(
+        title="LaGeM",
+        summary="Shapes as hierarchical latents.",
+        description=_DESCRIPTION,
+        version=release,
+        lifespan=partial(_lifespan, settings=settings, metrics=metrics, draining=draining),
+        dependencies=[Depends(check_parameter_names)],
+        responses=PROBLEMS,
+    )
+    for router in (operations.router, shapes.router, jobs.router, system.router):
+        app.include_router(router)
+        app.include_router(router, prefix="/v1", include_in_schema=False)
+    app.openapi = partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented hook
+    problem.install(app)
+    # The middleware added last is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(Observation, metrics=metrics)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(
+    app: FastAPI, *, settings: GatewaySettings, metrics: GatewayMetrics, draining: asyncio.Event
+) -> AsyncIterator[None]:
+    assert settings.redis_url is not None
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        queue = JobQueue(redis, settings.queue_limits)
+        blobs = LocalBlobStore(settings.blob_dir)
+        waiters = await stack.enter_async_context(JobWaiters(queue))
+        ingest = await stack.enter_async_context(
+            MeshIngest(_ingest_limits(settings), processes=settings.ingest_processes)
+        )
+        await stack.enter_async_context(Upkeep(queue, blobs, metrics, settings))
+        catalogue = ModelCatalogue(queue)
+        app.state.gateway = Gateway(
+            settings=settings,
+            metrics=metrics,
+            queue=queue,
+            catalogue=catalogue,
+            jobs=JobService(queue, waiters, blobs, catalogue, ingest, metrics),
+            shapes=ShapeService(queue, blobs),
+            draining=draining,
+        )
+        yield
+
+
+def _ingest_limits(settings: GatewaySettings) -> IngestLimits:
+    return IngestLimits(
+        max_bytes=settings.max_upload_bytes,
+        max_faces=settings.max_faces,
+        memory_bytes=settings.parse_memory_bytes,
+        timeout_s=settings.parse_timeout_s,
+    )

@@ -1,0 +1,81 @@
+"""Shapes: record, mesh, latents, lineage."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service.contract import (
+    DecodeRequest,
+    LatentsFileRequest,
+    Lineage,
+    PlacedMeshRequest,
+    ShapeDetail,
+)
+from service.errors import InternalError
+from service.gateway.exchange import ExchangeOf, file_response, mesh_response
+from service.gateway.openapi import MESH_FILE, SUBMISSION
+from service.gateway.state import GatewayOf
+from service.gateway.upload import refuse_body
+
+router = APIRouter(tags=["shapes"])
+
+
+@router.get("/shapes/{shape_id}")
+async def get_shape(shape_id: str, gateway: GatewayOf) -> ShapeDetail:
+    """A shape: seed, category, parents, model, latents, mesh."""
+    return await gateway.shapes.get(shape_id)
+
+
+@router.get(
+    "/shapes/{shape_id}/mesh",
+    response_class=Response,
+    responses={200: MESH_FILE, 202: SUBMISSION[202]},
+)
+async def get_mesh(
+    shape_id: str, query: Annotated[PlacedMeshRequest, Query()], exchange: ExchangeOf
+) -> Response:
+    """A mesh of a shape: the one its job made, or any other, which is then decoded on demand."""
+    await refuse_body(exchange.request)
+    shapes, jobs = exchange.gateway.shapes, exchange.gateway.jobs
+    wanted = await shapes.mesh_request(shape_id, query)
+    mesh = await shapes.cached_mesh(shape_id, wanted)
+    if mesh is None:
+        decode = DecodeRequest(shape=shape_id, **wanted.model_dump())
+        submission = await jobs.decode(decode, None, exchange.call)
+        job = await exchange.finished(submission.job)
+        if not job.state.terminal:
+            return await exchange.accepted(job)
+        mesh = await shapes.cached_mesh(shape_id, wanted)
+        if mesh is None:
+            raise InternalError("The worker made no mesh.", job=job.id)
+    return _revalidated(exchange.request, mesh_response(mesh))
+
+
+@router.get("/shapes/{shape_id}/latents", response_class=Response)
+async def get_latents(
+    shape_id: str,
+    query: Annotated[LatentsFileRequest, Query()],
+    request: Request,
+    gateway: GatewayOf,
+) -> Response:
+    """A shape's latents as a file: from them every mesh can be made again, here or elsewhere."""
+    data = await gateway.shapes.latents(shape_id, query.format)
+    response = file_response(data, "application/octet-stream", f"{shape_id}.{query.format}")
+    return _revalidated(request, response)
+
+
+@router.get("/shapes/{shape_id}/tree")
+async def get_tree(shape_id: str, gateway: GatewayOf) -> Lineage:
+    """A shape's ancestors and descendants."""
+    return await gateway.shapes.tree(shape_id)
+
+
+def _revalidated(request: Request, response: Response) -> Response:
+    """The response with an ETag, or 304 where the caller has these bytes already."""
+    tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    known = {part.strip() for part in request.headers.get("if-none-match", "").split(",")}
+    if tag in known:
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
+    return response

@@ -1,0 +1,57 @@
+"""The deployment itself: models, categories, probes, metrics."""
+
+from fastapi import APIRouter
+from fastapi.responses import RedirectResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from service.contract import Category, CategoryList, Health, ModelList
+from service.errors import NoWorker
+from service.gateway.state import GatewayOf
+
+router = APIRouter(tags=["system"])
+
+_RETRY_AFTER_S = 5
+
+
+@router.get("/categories")
+async def list_categories(gateway: GatewayOf) -> CategoryList:
+    """What this deployment can generate."""
+    models = await gateway.catalogue.models()
+    names = dict.fromkeys(name for model in models for name in model.categories)
+    return CategoryList(categories=tuple(Category(name=name) for name in names))
+
+
+@router.get("/models")
+async def list_models(gateway: GatewayOf) -> ModelList:
+    """The loaded model: levels, weights, licence, what it can do, defaults of parameters."""
+    return ModelList(models=await gateway.catalogue.models())
+
+
+@router.get("/livez")
+async def alive() -> Health:
+    """The process answers. Asks nothing of anybody else."""
+    return Health()
+
+
+@router.get("/readyz")
+async def ready(gateway: GatewayOf) -> Health:
+    """The queue can be reached and a worker is alive; 503 otherwise."""
+    if not await gateway.queue.workers():
+        raise NoWorker(
+            "No worker is alive.",
+            suggestion="A worker that starts needs a while to load its model.",
+            retry_after=_RETRY_AFTER_S,
+        )
+    return Health()
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(gateway: GatewayOf) -> Response:
+    """Prometheus metrics of this gateway."""
+    return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> RedirectResponse:
+    """The interactive documentation."""
+    return RedirectResponse("/docs")

@@ -1,0 +1,155 @@
+"""What every transport offers on shapes: their record, meshes, latents, lineage, archives."""
+
+import asyncio
+import io
+import zipfile
+from collections import deque
+from dataclasses import dataclass
+
+from service import contract
+from service.contract import LatentsFormat, Lineage, MeshFormat, PlacedMeshRequest
+from service.errors import InternalError
+from service.gateway.sources import LatentsSources, find_shape
+from service.gateway.views import lineage_node, shape_view
+from service.jobqueue.queue import JobQueue
+from service.jobs import Job, ShapeRecord
+from service.store.blobs import BlobMissing, BlobStore
+from service.store.refs import latents_ref, mesh_ref
+
+_FAMILY_LIMIT = 256
+"""Shapes that one lineage shows at most."""
+
+_MESH_OPTIONS = ("resolution", "target_faces", "space")
+
+
+@dataclass(frozen=True, slots=True)
+class MeshFile:
+    """A mesh of a shape, as a file."""
+
+    shape_id: str
+    format: MeshFormat
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        """What to call the file."""
+        return f"{self.shape_id}.{self.format}"
+
+
+class ShapeService:
+    """Reads shapes; their latents are lasting, their meshes are a cache."""
+
+    def __init__(self, queue: JobQueue, blobs: BlobStore) -> None:
+        self._queue = queue
+        self._blobs = blobs
+        self._sources = LatentsSources(queue, blobs)
+
+    async def get(self, shape_id: str) -> contract.ShapeDetail:
+        """A shape with its provenance.
+
+        Raises:
+            NotFound: there is no such shape (any more); true of all methods.
+        """
+        return shape_view(await find_shape(self._queue, shape_id))
+
+    async def mesh_request(self, shape_id: str, request: PlacedMeshRequest) -> PlacedMeshRequest:
+        """``request`` with what it leaves out.
+
+        Without any option but ``format`` it means the mesh that the shape's own job made, else
+        only the resolution is taken from there.
+        """
+        record = await find_shape(self._queue, shape_id)
+        own = {name: record.meta["mesh"][name] for name in _MESH_OPTIONS}
+        if not request.model_fields_set & own.keys():
+            return request.model_copy(update=own)
+        if request.resolution is None:
+            return request.model_copy(update={"resolution": own["resolution"]})
+        return request
+
+    async def cached_mesh(self, shape_id: str, request: PlacedMeshRequest) -> MeshFile | None:
+        """The mesh, if it is there: a complete ``request`` as ``mesh_request`` gives it."""
+        assert request.resolution is not None
+        ref = mesh_ref(
+            shape_id,
+            resolution=request.resolution,
+            target_faces=request.target_faces,
+            space=request.space,
+            format=request.format,
+        )
+        try:
+            return MeshFile(shape_id, request.format, await self._blobs.get(ref))
+        except BlobMissing:
+            return None
+
+    async def job_meshes(self, job: Job) -> list[MeshFile]:
+        """The meshes that a succeeded job made, in the order of its samples."""
+        options = PlacedMeshRequest.model_fields.keys() & job.params.keys()
+        request = PlacedMeshRequest(**{name: job.params[name] for name in options})
+        meshes = []
+        for shape in (job.result or {}).get("shapes", ()):
+            mesh = await self.cached_mesh(shape["id"], request)
+            if mesh is None:
+                raise InternalError(f"The mesh of {shape['id']} is missing.", job=job.id)
+            meshes.append(mesh)
+        return meshes
+
+    async def latents(self, shape_id: str, container: LatentsFormat) -> bytes:
+        """A shape's latents as a file."""
+        record = await find_shape(self._queue, shape_id)
+        latents = await self._sources.load(record)
+        if container == "npz":
+            return await asyncio.to_thread(latents.to_npz)
+        return latents.to_safetensors()
+
+    async def archive(self, job: Job, view: contract.Job) -> bytes:
+        """A zip with everything a succeeded job made: meshes, latents, and its record."""
+        meshes = await self.job_meshes(job)
+        members: dict[str, bytes] = {"job.json": view.model_dump_json(indent=1).encode()}
+        for mesh in meshes:
+            members[f"{mesh.shape_id}/mesh.{mesh.format}"] = mesh.data
+            latents = await self._blobs.get(latents_ref(mesh.shape_id))
+            members[f"{mesh.shape_id}/latents.safetensors"] = latents
+        return await asyncio.to_thread(_zip, members)
+
+    async def tree(self, shape_id: str) -> Lineage:
+        """A shape's ancestors and descendants."""
+        root = await find_shape(self._queue, shape_id)
+        children = await self._queue.children(shape_id)
+        nodes = [lineage_node(root, children)]
+        nodes += await self._walk(root.parents, upwards=True, seen={shape_id})
+        nodes += await self._walk(children, upwards=False, seen={node.id for node in nodes})
+        return Lineage(
+            id=shape_id,
+            parents=root.parents,
+            children=tuple(children),
+            nodes=tuple(nodes[:_FAMILY_LIMIT]),
+            truncated=len(nodes) > _FAMILY_LIMIT,
+        )
+
+    async def _walk(
+        self, start: tuple[str, ...] | list[str], *, upwards: bool, seen: set[str]
+    ) -> list[contract.LineageNode]:
+        """The nodes reached from ``start`` by parents (upwards) or children, nearest first."""
+        nodes: list[contract.LineageNode] = []
+        waiting = deque(start)
+        while waiting and len(nodes) <= _FAMILY_LIMIT:
+            shape_id = waiting.popleft()
+            if shape_id in seen:
+                continue
+            seen.add(shape_id)
+            record: ShapeRecord | None = await self._queue.shape(shape_id)
+            children = await self._queue.children(shape_id)
+            if record is None:
+                nodes.append(contract.LineageNode(id=shape_id, expired=True))
+                continue
+            nodes.append(lineage_node(record, children))
+            waiting.extend(record.parents if upwards else children)
+        return nodes
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()

@@ -1,0 +1,200 @@
+"""Where the latents of a resample or decode request come from."""
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass
+
+from model.latentfile import LatentFile, LatentFileError
+from service.contract import DecodeRequest, Frame, LatentsRequest, Model
+from service.errors import InternalError, InvalidLatents, InvalidParameter, NotFound
+from service.gateway.catalogue import check_sizes, check_weights
+from service.jobqueue.queue import JobQueue
+from service.jobs import ShapeRecord
+from service.store.blobs import BlobMissing, BlobStore
+
+IDENTITY = Frame(center=(0.0, 0.0, 0.0), scale=1.0)
+"""The frame of shapes that come from no upload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentsSource:
+    """Checked latents: a blob that is there already (``ref``), or a new one (``data``).
+
+    Attributes:
+        parents: shapes that the latents come from.
+        digest: tells uploads apart; empty where the request's parameters say it all.
+        normalization: the user's frame to the canonical one.
+        category: what the shape is, where that is known.
+    """
+
+    parents: tuple[str, ...]
+    normalization: Frame
+    category: str | None = None
+    ref: str | None = None
+    data: bytes | None = None
+    digest: str = ""
+
+
+def read_latents(data: bytes) -> LatentFile:
+    """Uploaded latents.
+
+    Raises:
+        InvalidLatents: the bytes are no latents; says why.
+    """
+    try:
+        return LatentFile.from_bytes(data)
+    except LatentFileError as error:
+        raise InvalidLatents(
+            f"The uploaded latents cannot be used: {error}.",
+            suggestion="Send what GET /shapes/{id}/latents gave: safetensors, or npz.",
+        ) from None
+
+
+async def find_shape(queue: JobQueue, shape_id: str, *, param: str | None = None) -> ShapeRecord:
+    """The record of a shape; ``param`` is the parameter that named it, for the error.
+
+    Raises:
+        NotFound: there is no such shape, or it has expired.
+    """
+    record = await queue.shape(shape_id)
+    if record is None:
+        raise NotFound(
+            f"There is no shape {shape_id!r}.",
+            suggestion="Shapes are forgotten after a while: see expires_at.",
+            param=param,
+        )
+    return record
+
+
+class LatentsSources:
+    """Finds and checks the latents that requests start from."""
+
+    def __init__(self, queue: JobQueue, blobs: BlobStore) -> None:
+        self._queue = queue
+        self._blobs = blobs
+
+    async def one(
+        self, request: LatentsRequest, upload: LatentFile | None, model: Model
+    ) -> LatentsSource:
+        """The latents of one shape, or the uploaded ones.
+
+        Raises:
+            InvalidParameter: the request names neither, or both.
+            NotFound: the shape is unknown or has expired.
+            LatentsError: the latents do not fit the model.
+        """
+        if (request.shape is None) == (upload is None):
+            raise InvalidParameter(
+                "Latents are needed once: as shape, or as the body, not both or none.",
+                suggestion="Use ?shape=shp_..., or send a safetensors or npz file.",
+                param="shape",
+            )
+        if upload is not None:
+            return await self._uploaded(upload, request, model)
+        assert request.shape is not None
+        record = await find_shape(self._queue, request.shape, param="shape")
+        if request.any_weights:
+            check_sizes(model, await self.load(record))
+        else:
+            check_weights(model, record.meta["model"]["weights_sha256"])
+            await self._require_blob(record)
+        return LatentsSource(
+            parents=(record.id,),
+            normalization=Frame(**record.meta["normalization"]),
+            category=record.meta["category"],
+            ref=record.latents_ref,
+        )
+
+    async def mixed(
+        self, request: DecodeRequest, upload: LatentFile | None, model: Model
+    ) -> LatentsSource:
+        """Each level from the shape named for it; the place is that of the coarsest one.
+
+        Raises: as ``one``.
+        """
+        if upload is not None or request.shape is not None:
+            raise InvalidParameter(
+                "Levels of several shapes exclude shape and a body.",
+                suggestion="Name a shape for each level, and nothing else.",
+                param="shape" if request.shape is not None else None,
+            )
+        levels = sorted((level.level for level in model.levels), reverse=True)
+        if sorted(request.mix, reverse=True) != levels:
+            missing = sorted(set(levels) ^ set(request.mix), reverse=True)
+            raise InvalidParameter(
+                f"The loaded model has the levels {levels}: each needs its shape, and no other.",
+                param=f"level{missing[0]}",
+            )
+        records = {
+            level: await find_shape(self._queue, shape, param=f"level{level}")
+            for level, shape in request.mix.items()
+        }
+        if not request.any_weights:
+            for record in records.values():
+                check_weights(model, record.meta["model"]["weights_sha256"])
+        mixed = LatentFile(
+            {level: (await self.load(record)).levels[level] for level, record in records.items()}
+        )
+        check_sizes(model, mixed)
+        return LatentsSource(
+            parents=tuple(dict.fromkeys(request.mix.values())),
+            normalization=Frame(**records[levels[0]].meta["normalization"]),
+            data=mixed.to_safetensors(),
+        )
+
+    async def load(self, record: ShapeRecord) -> LatentFile:
+        """The latents of a shape.
+
+        Raises:
+            NotFound: they have expired.
+        """
+        try:
+            data = await self._blobs.get(record.latents_ref)
+        except BlobMissing:
+            raise _expired(record.id) from None
+        try:
+            return await asyncio.to_thread(LatentFile.from_safetensors, data)
+        except LatentFileError as error:
+            raise InternalError(f"The stored latents of {record.id} are broken.") from error
+
+    async def _require_blob(self, record: ShapeRecord) -> None:
+        if not await self._blobs.exists(record.latents_ref):
+            raise _expired(record.id)
+
+    async def _uploaded(
+        self, upload: LatentFile, request: LatentsRequest, model: Model
+    ) -> LatentsSource:
+        check_sizes(model, upload)
+        if not request.any_weights:
+            check_weights(model, upload.metadata.get("weights_sha256"))
+        data = upload.to_safetensors()
+        named = upload.metadata.get("shape")
+        parent = await self._queue.shape(named) if named else None
+        return LatentsSource(
+            parents=(parent.id,) if parent else (),
+            normalization=_frame(upload),
+            category=upload.metadata.get("category") or None,
+            data=data,
+            digest=hashlib.sha256(data).hexdigest(),
+        )
+
+
+def _frame(latents: LatentFile) -> Frame:
+    text = latents.metadata.get("normalization")
+    if text is None:
+        return IDENTITY
+    try:
+        return Frame.model_validate(json.loads(text))
+    except ValueError:
+        raise InvalidLatents(
+            f"The normalization in the metadata of the latents is not usable: {text[:100]!r}.",
+            suggestion='It is JSON such as {"center": [0, 0, 0], "scale": 1.0}.',
+        ) from None
+
+
+def _expired(shape_id: str) -> NotFound:
+    return NotFound(
+        f"The latents of {shape_id} have expired.",
+        suggestion="Download the latents of shapes that are to last.",
+    )

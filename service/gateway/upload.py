@@ -1,0 +1,114 @@
+"""The body of a request, into a temporary file: memory stays flat however large it is."""
+
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import IO
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+
+from service.errors import InvalidParameter, MalformedRequest, UnknownParameter
+from service.gateway.negotiation import mesh_format_of
+
+_CHUNK_BYTES = 2**20
+_MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A body as it came.
+
+    Attributes:
+        path: temporary file with the bytes.
+        size: in bytes; 0 where there was no body.
+        sha256: of the bytes.
+        name: the caller's name for the file, where there is one.
+        hint: the name, or a file extension guessed from the media type: both may be wrong.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    name: str | None
+    hint: str | None
+
+
+@asynccontextmanager
+async def received_upload(request: Request) -> AsyncIterator[Upload]:
+    """The body of a request: raw, or the field ``file`` of a form. The file ends with the context.
+
+    Raises:
+        MeshTooLarge: it is larger than the deployment takes (while it streams).
+        MalformedRequest: a form that cannot be read.
+        InvalidParameter, UnknownParameter: a form without ``file``, or with other fields.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    with tempfile.NamedTemporaryFile(prefix="lagem-upload-") as file:
+        name = None
+        if media_type == _MULTIPART:
+            async with request.form(max_files=1, max_fields=8) as form:
+                part = _only_file(form)
+                name = PurePath(part.filename or "").name[:255] or None
+                media_type = part.content_type or ""
+                size, digest = await _copy(_chunks(part), file)
+        else:
+            size, digest = await _copy(request.stream(), file)
+        yield Upload(
+            path=Path(file.name),
+            size=size,
+            sha256=digest,
+            name=name,
+            hint=name or mesh_format_of(media_type),
+        )
+
+
+async def refuse_body(request: Request) -> None:
+    """Read a body that must be empty.
+
+    Raises:
+        MalformedRequest: it is not.
+    """
+    async for chunk in request.stream():
+        if chunk:
+            raise MalformedRequest(
+                f"{request.method} {request.url.path} takes no body.",
+                suggestion="Send the parameters in the query string.",
+            )
+
+
+async def _copy(chunks: AsyncIterator[bytes], file: IO[bytes]) -> tuple[int, str]:
+    """Write chunks to a file as they come; returns their total size and SHA-256."""
+    size, digest = 0, hashlib.sha256()
+    async for chunk in chunks:
+        size += len(chunk)
+        digest.update(chunk)
+        file.write(chunk)
+    file.flush()
+    return size, digest.hexdigest()
+
+
+async def _chunks(part: UploadFile) -> AsyncIterator[bytes]:
+    while chunk := await part.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def _only_file(form: FormData) -> UploadFile:
+    for name in form:
+        if name != "file":
+            raise UnknownParameter(
+                f"The form has the field {name!r}; the only one is 'file'.",
+                suggestion="Send parameters in the query string.",
+                param=name,
+            )
+    part = form.get("file")
+    if not isinstance(part, UploadFile):
+        raise InvalidParameter(
+            "The form has no file in its field 'file'.",
+            suggestion="For example: curl -F file=@table.glb, or send the bytes as the body.",
+            param="file",
+        )
+    return part

@@ -1,0 +1,111 @@
+"""How internal records look to callers."""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from service import contract
+from service.errors import Canceled, InternalError, ServiceError
+from service.jobs import Job, JobState, ShapeRecord
+
+_LEAST_PROGRESS = 0.02
+"""Below this an estimate from the progress so far would be noise."""
+
+
+def job_view(job: Job, *, position: int | None = None) -> contract.Job:
+    """The public form of a job; ``position`` counts the jobs ahead of a queued one."""
+    result = job.result or {}
+    path = f"/jobs/{job.id}"
+    return contract.Job(
+        id=job.id,
+        operation=job.operation.value,
+        state=job.state.value,
+        stage=job.stage,
+        progress=job.progress,
+        queue_position=position,
+        eta_s=_eta_s(job),
+        cancel_requested=job.cancel_requested,
+        created_at=_moment(job.created_ms),
+        started_at=_optional_moment(job.started_ms),
+        finished_at=_optional_moment(job.finished_ms),
+        expires_at=_optional_moment(job.expires_ms),
+        attempts=job.attempts,
+        input={name: value for name, value in job.params.items() if value is not None},
+        model=result.get("model"),
+        shapes=result.get("shapes", ()),
+        timings_ms=job.timings_ms,
+        links={"self": path} if job.state.terminal else {"self": path, "cancel": path},
+        error=_error_info(job),
+    )
+
+
+def shape_view(record: ShapeRecord) -> contract.ShapeDetail:
+    """The public form of a shape."""
+    path = f"/shapes/{record.id}"
+    return contract.ShapeDetail.model_validate(
+        record.meta
+        | {
+            "id": record.id,
+            "parents": record.parents,
+            "created_at": _moment(record.created_ms),
+            "expires_at": _moment(record.expires_ms),
+            "links": {
+                "self": path,
+                "mesh": f"{path}/mesh",
+                "latents": f"{path}/latents",
+                "tree": f"{path}/tree",
+            },
+        }
+    )
+
+
+def lineage_node(record: ShapeRecord, children: Iterable[str]) -> contract.LineageNode:
+    """A shape as a member of its family."""
+    return contract.LineageNode(
+        id=record.id,
+        operation=record.meta["operation"],
+        seed=record.meta.get("seed"),
+        category=record.meta.get("category"),
+        parents=record.parents,
+        children=tuple(children),
+    )
+
+
+def failure_of(job: Job) -> ServiceError | None:
+    """The error that a job ended with; None where it succeeded or still goes on."""
+    if job.state is JobState.CANCELED:
+        return Canceled("The job was canceled.", job=job.id)
+    if job.state is not JobState.FAILED:
+        return None
+    if job.error is None:
+        return InternalError("The job failed without a reason.", job=job.id)
+    return ServiceError.from_dict(job.error, job=job.id)
+
+
+def _error_info(job: Job) -> contract.ErrorInfo | None:
+    failure = failure_of(job)
+    if failure is None or job.state is JobState.CANCELED:
+        return None
+    return contract.ErrorInfo(
+        code=failure.code,
+        detail=failure.detail,
+        suggestion=failure.suggestion,
+        param=failure.param,
+        retryable=failure.spec.retryable,
+    )
+
+
+def _eta_s(job: Job) -> float | None:
+    """Seconds left, if the rest goes as fast as what is done."""
+    if job.started_ms is None or job.state.terminal or job.progress < _LEAST_PROGRESS:
+        return None
+    elapsed_s = time.time() - job.started_ms / 1000
+    return round(max(elapsed_s, 0.0) * (1 - job.progress) / job.progress, 1)
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _optional_moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else _moment(milliseconds)

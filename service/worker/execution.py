@@ -1,0 +1,168 @@
+"""One batch on its way through the model process."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from service.errors import QueueUnavailable, WorkerCrashed
+from service.jobqueue.lease import Beat, Canceled, Failed, Lease, Outcome, Succeeded
+from service.jobqueue.queue import JobQueue
+from service.jobs import JobState, Stage
+from service.telemetry import LogField, WorkerMetrics
+from service.worker.child import Finished, Idle, Progress
+from service.worker.persistence import persistently
+from service.worker.process import EngineProcess
+
+_PROGRESS_INTERVAL_S = 0.25
+"""Least time between two beats, so that fast steps do not flood Redis."""
+
+
+class Execution:
+    """Started attempts of the jobs of one batch: keeps their leases, publishes their outcomes.
+
+    Args:
+        leases: at least one; from here on they are this object's to end.
+        beat_s: most time between two beats of a lease.
+    """
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        engine: EngineProcess,
+        metrics: WorkerMetrics,
+        leases: Sequence[Lease],
+        *,
+        beat_s: float,
+    ) -> None:
+        self._queue = queue
+        self._engine = engine
+        self._metrics = metrics
+        self._leases = {lease.job.id: lease for lease in leases}
+        self._beat_s = beat_s
+        self._reached: dict[str, tuple[Stage, float]] = {}
+        self._moved = asyncio.Event()
+
+    async def run(self) -> None:
+        """Let the engine run the batch; returns when each job has an outcome.
+
+        Raises:
+            EngineDiedError: some jobs have none; call ``retry`` or ``release``.
+        """
+        self._engine.submit(lease.job for lease in self._leases.values())
+        beats = asyncio.create_task(self._beat())
+        try:
+            await self._follow()
+        finally:
+            beats.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beats
+
+    def cancel(self, job_id: str) -> None:
+        """Stop working on a job, if it is one of these; it then ends as canceled."""
+        if job_id in self._leases:
+            self._engine.cancel(job_id)
+
+    async def retry(self, cause: str) -> None:
+        """Give up the attempts that have no outcome; they count as used."""
+        error = WorkerCrashed(
+            f"The worker failed while it ran this job: {cause}.",
+            suggestion="The input may be at fault; other jobs are not affected.",
+        )
+        for lease in self._take_all():
+            _log(lease).warning("attempt_given_up", cause=cause)
+            await persistently(self._queue.retry, lease, error.to_dict(), delay_ms=0)
+
+    async def release(self) -> None:
+        """Give back the jobs that have no outcome; the attempts do not count."""
+        for lease in self._take_all():
+            _log(lease).info("attempt_released")
+            await persistently(self._queue.release, lease)
+
+    def _take_all(self) -> list[Lease]:
+        leases = list(self._leases.values())
+        self._leases.clear()
+        return leases
+
+    async def _follow(self) -> None:
+        while True:
+            match await self._engine.receive():
+                case Progress(job_id, stage, progress):
+                    self._reached[job_id] = (stage, progress)
+                    self._moved.set()
+                case Finished(job_id, outcome):
+                    await self._finish(job_id, outcome)
+                case Idle(memory):
+                    for kind, used in memory.items():
+                        self._metrics.gpu_memory.labels(kind=kind).set(used)
+                    return
+
+    async def _finish(self, job_id: str, outcome: Outcome) -> None:
+        lease = self._leases.pop(job_id, None)
+        if lease is None:
+            return
+        published = await persistently(self._queue.finish, lease, outcome)
+        if not published:
+            self._metrics.results_fenced.inc()
+            _log(lease).warning("result_fenced")
+            return
+        operation, state = lease.job.operation, _state(outcome)
+        self._metrics.jobs_finished.labels(op=operation, state=state).inc()
+        for stage, spent_ms in outcome.timings_ms.items():
+            self._metrics.job_run.labels(op=operation, stage=stage).observe(spent_ms / 1000)
+        code = outcome.error["code"] if isinstance(outcome, Failed) else None
+        _log(lease).info("job_finished", state=state, **{LogField.CODE: code})
+
+    async def _beat(self) -> None:
+        """Renew the leases: at once when something moved, else every ``beat_s``."""
+        pause = min(_PROGRESS_INTERVAL_S, self._beat_s)
+        while True:
+            self._moved.clear()
+            started = time.monotonic()
+            for lease in list(self._leases.values()):
+                await self._beat_one(lease)
+            await asyncio.sleep(pause)
+            rest = self._beat_s - (time.monotonic() - started)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(rest, 0)):
+                    await self._moved.wait()
+
+    async def _beat_one(self, lease: Lease) -> None:
+        stage, progress = self._reached.get(lease.job.id, (None, 0.0))
+        try:
+            answer = await self._queue.beat(lease, stage=stage, progress=progress)
+        except QueueUnavailable as error:
+            _log(lease).warning("beat_missed", detail=error.detail)
+            return
+        if answer is Beat.CANCEL:
+            self._engine.cancel(lease.job.id)
+        elif answer is Beat.LOST and lease.job.id in self._leases:
+            # Past its deadline, or taken over by another worker while this one was frozen.
+            del self._leases[lease.job.id]
+            self._engine.cancel(lease.job.id)
+            self._metrics.results_fenced.inc()
+            _log(lease).warning("lease_lost")
+
+
+def _state(outcome: Outcome) -> JobState:
+    match outcome:
+        case Succeeded():
+            return JobState.SUCCEEDED
+        case Failed():
+            return JobState.FAILED
+        case Canceled():
+            return JobState.CANCELED
+
+
+def _log(lease: Lease) -> structlog.stdlib.BoundLogger:
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger()
+    return logger.bind(
+        **{
+            LogField.JOB_ID: lease.job.id,
+            LogField.ATTEMPT: lease.job.attempts,
+            LogField.OPERATION: lease.job.operation,
+            LogField.REQUEST_ID: lease.job.request_id,
+        }
+    )

@@ -1,0 +1,58 @@
+"""How far a job is, as one number that only grows."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from service.jobs import Operation, Stage
+
+_SURFACE = {Stage.DECODE: 0.80, Stage.MESH: 0.12, Stage.EXPORT: 0.08}
+"""Shares of the work on one sample's surface, once its latents are there."""
+
+_LATENTS: Mapping[Operation, Mapping[Stage, float]] = MappingProxyType(
+    {
+        Operation.ENCODE: {Stage.ENCODE: 0.15},
+        Operation.DECODE: {},
+        Operation.GENERATE: {
+            Stage.DENOISE_L3: 0.10,
+            Stage.DENOISE_L2: 0.15,
+            Stage.DENOISE_L1: 0.25,
+        },
+        Operation.RESAMPLE: {Stage.DENOISE_L2: 0.20, Stage.DENOISE_L1: 0.30},
+    }
+)
+"""Shares of the whole job that go into making latents, estimated from the default parameters."""
+
+
+class ProgressMeter:
+    """Turns the fraction done of each stage into the progress of one job.
+
+    Args:
+        samples: shapes the job makes; their surfaces are worked on one after the other.
+    """
+
+    def __init__(self, operation: Operation, samples: int) -> None:
+        self._latents = _LATENTS[operation]
+        self._samples = samples
+        self._value = 0.0
+
+    def at(self, stage: Stage, fraction: float, sample: int = 0) -> float:
+        """Progress of the job, 0 to 1; never less than it was before.
+
+        Args:
+            stage: what goes on.
+            fraction: how much of the stage is done, 0 to 1.
+            sample: index of the shape whose surface is worked on; of no meaning for its latents.
+        """
+        made = sum(self._latents.values())
+        if stage in _SURFACE:
+            within = _before(_SURFACE, stage) + _SURFACE[stage] * fraction
+            value = made + (1 - made) * (sample + within) / self._samples
+        else:
+            value = _before(self._latents, stage) + self._latents.get(stage, 0.0) * fraction
+        self._value = max(self._value, min(value, 1.0))
+        return self._value
+
+
+def _before(shares: Mapping[Stage, float], stage: Stage) -> float:
+    order = list(Stage)
+    return sum(share for each, share in shares.items() if order.index(each) < order.index(stage))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from model.config import AutoEncoderConfig, CascadeConfig, DenoiserConfig, LevelConfig
+from model.diffusion.cascade import Cascade
+from model.latents import Latents
+
+LEVELS = (LevelConfig(4, 6, 1), LevelConfig(8, 5, 1), LevelConfig(16, 4, 1))
+
+
+@pytest.fixture(scope="module")
+def cascade() -> Cascade:
+    torch.manual_seed(0)
+    made = Cascade(
+        CascadeConfig((DenoiserConfig(64, 2),) * 3, categories=("table", "chair")),
+        AutoEncoderConfig(64, LEVELS),
+    ).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return made
+
+
+def sample(
+    cascade: Cascade, seeds: list[int], category: int = 0, guidance: float = 1.0, kept: tuple[torch.Tensor, ...] = ()
+) -> Latents:
+    categories = torch.full((len(seeds),), category)
+    return cascade.sample(
+        seeds, categories, steps=4, guidance=guidance, kept=kept, on_step=lambda *_: None
+    )
+
+
+def test_the_same_seed_gives_the_same_latents_bit_for_bit(cascade: Cascade) -> None:
+    for one, other in zip(sample(cascade, [7]).levels, sample(cascade, [7]).levels, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_sample_does_not_depend_on_its_batchmates(cascade: Cascade) -> None:
+    together, alone = sample(cascade, [1, 2, 3]), sample(cascade, [2])
+    for many, one in zip(together.levels, alone.levels, strict=True):
+        torch.testing.assert_close(many[1:2], one, atol=1e-4, rtol=1e-4)
+
+
+def test_kept_levels_are_the_parents_bit_for_bit_and_finer_ones_new(cascade: Cascade) -> None:
+    parent = sample(cascade, [1])
+    child = sample(cascade, [2], kept=parent.levels[:2])
+    assert torch.equal(child.levels[0], parent.levels[0])
+    assert torch.equal(child.levels[1], parent.levels[1])
+    assert not torch.allclose(child.levels[2], parent.levels[2])
+
+
+def test_guidance_zero_is_the_sample_without_category(cascade: Cascade) -> None:
+    for one, other in zip(
+        sample(cascade, [5], category=1, guidance=0.0).levels,
+        sample(cascade, [5], category=2).levels,
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+def test_guidance_above_one_moves_the_sample(cascade: Cascade) -> None:
+    plain, guided = sample(cascade, [5]), sample(cascade, [5], guidance=3.0)
+    assert not torch.allclose(plain.levels[0], guided.levels[0])
+
+
+def test_progress_names_each_level_to_its_end(cascade: Cascade) -> None:
+    seen: list[tuple[int, float]] = []
+    cascade.sample(
+        [1], torch.tensor([0]), steps=2, guidance=1.0, on_step=lambda *step: seen.append(step)
+    )
+    assert seen == [(3, 0.5), (3, 1.0), (2, 0.5), (2, 1.0), (1, 0.5), (1, 1.0)]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from model.diffusion.denoiser import Conditions, Denoiser
+from model.diffusion.edm import SIGMA_MAX, SIGMA_MIN, denoise, edm_loss, noise_levels
+from model.diffusion.sampler import heun_sampler, seeded_noise
+from model.config import DenoiserConfig
+
+
+def denoiser(coarser: tuple[int, ...] = ()) -> Denoiser:
+    torch.manual_seed(0)
+    return Denoiser(DenoiserConfig(64, 2), 4, coarser, categories=3)
+
+
+def conditions(network: Denoiser, batch: int) -> Conditions:
+    return network.condition(torch.zeros(batch, dtype=torch.int64), ())
+
+
+def test_an_untrained_denoiser_shrinks_by_c_skip() -> None:
+    # Its output layer starts at zero, so D(x; sigma) = x / (sigma^2 + 1): the best guess for N(0, 1).
+    network = denoiser()
+    x = torch.randn(2, 5, 4)
+    sigma = torch.tensor([0.5, 3.0])
+    expected = x / (sigma.square() + 1)[:, None, None]
+    torch.testing.assert_close(denoise(network, x, sigma, conditions(network, 2)), expected)
+
+
+def test_the_loss_of_the_best_guess_for_normal_data_is_one() -> None:
+    # E[weight * error] = (s^2 + 1) / s^2 * s^2 / (s^2 + 1) = 1 for N(0, 1) data at every sigma.
+    network = denoiser()
+    data = torch.randn(4000, 4, 4)
+    loss = edm_loss(network, data, conditions(network, 4000), torch.Generator().manual_seed(1))
+    assert float(loss.detach()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_noise_levels_fall_from_sigma_max_to_zero() -> None:
+    sigmas = noise_levels(18)
+    assert len(sigmas) == 19
+    assert float(sigmas[0]) == pytest.approx(SIGMA_MAX)
+    assert float(sigmas[-2]) == pytest.approx(SIGMA_MIN)
+    assert sigmas[-1] == 0
+    assert (sigmas.diff() < 0).all()
+
+
+def test_heun_solves_the_gaussian_ode() -> None:
+    # For data N(0, s^2) the ODE's solution is x(0) = x(T) s / sqrt(s^2 + T^2).
+    spread = 0.7
+
+    def exact(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return x * (spread**2 / (spread**2 + sigma.square()))[:, None, None]
+
+    noise = torch.randn(2, 3, 4)
+    expected = noise * SIGMA_MAX * spread / math.hypot(spread, SIGMA_MAX)
+    errors = [
+        (heun_sampler(exact, noise, noise_levels(steps), lambda _: None) - expected).abs().max()
+        for steps in (18, 36, 72)
+    ]
+    assert errors[2] < 0.01
+    assert errors[0] / errors[1] > 3  # second order: halving the step quarters the error
+    assert errors[1] / errors[2] > 3
+
+
+def test_every_step_is_reported() -> None:
+    done: list[int] = []
+    heun_sampler(lambda x, _: x * 0, torch.randn(1, 2, 2), noise_levels(5), done.append)
+    assert done == [1, 2, 3, 4, 5]
+
+
+def test_noise_depends_on_the_rows_own_seed_alone() -> None:
+    device = torch.device("cpu")
+    together = seeded_noise([3, 2**64 - 1, 5], 2, 16, 8, device)
+    assert torch.equal(seeded_noise([2**64 - 1], 2, 16, 8, device)[0], together[1])
+    assert not torch.equal(together[0], together[2])
+    assert not torch.equal(seeded_noise([3], 1, 16, 8, device)[0], together[0])
+    assert float(seeded_noise([1], 1, 4096, 8, device).std()) == pytest.approx(1, abs=0.02)
+
+
+def test_coarser_latents_and_category_change_the_output() -> None:
+    network = denoiser(coarser=(6,))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    x, sigma, coarse = torch.randn(1, 5, 4), torch.ones(1), torch.randn(1, 3, 6)
+    zero, one = torch.zeros(1, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
+    base = denoise(network, x, sigma, network.condition(zero, (coarse,)))
+    assert not torch.allclose(base, denoise(network, x, sigma, network.condition(one, (coarse,))))
+    assert not torch.allclose(base, denoise(network, x, sigma, network.condition(zero, (-coarse,))))
+    swapped = network.condition(zero, (coarse.flip(1),))  # a set has no order
+    torch.testing.assert_close(base, denoise(network, x, sigma, swapped), atol=1e-5, rtol=1e-5)

@@ -1,0 +1,91 @@
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+
+from model.geometry.errors import MeshError
+from model.geometry.formats.detection import IMPORT_FORMATS, detect_format
+from model.geometry.mesh import export_mesh
+from tests import shapes
+
+_BOX = shapes.box().mesh
+_FILES = {
+    "glb": export_mesh(_BOX, "glb"),
+    "gltf": json.dumps({"asset": {"version": "2.0"}}).encode(),
+    "obj": export_mesh(_BOX, "obj"),
+    "stl": export_mesh(_BOX, "stl"),
+    "ply": export_mesh(_BOX, "ply"),
+    "off": shapes.off_bytes(_BOX),
+    "npy": shapes.npy_bytes(np.zeros((600, 3))),
+}
+
+
+def _zip() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("box.stl", _FILES["stl"])
+    return stream.getvalue()
+
+
+def _tar() -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("empty"))
+    return stream.getvalue()
+
+
+def test_every_format_is_covered():
+    assert set(_FILES) == set(IMPORT_FORMATS)
+
+
+@pytest.mark.parametrize("kind", IMPORT_FORMATS)
+@pytest.mark.parametrize("hint", [None, *(f"wrong.{name}" for name in IMPORT_FORMATS)])
+def test_the_bytes_decide_whatever_the_name_says(kind: str, hint: str | None):
+    assert detect_format(_FILES[kind], hint) == kind
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (shapes.ascii_stl_bytes(_BOX), "stl"),
+        (b"solid made by hand" + _FILES["stl"][18:], "stl"),  # binary in spite of its header
+        (shapes.ascii_ply_bytes(_BOX), "ply"),
+        (b"# a comment\r\n\r\nv 0 0 0\r\n", "obj"),
+        (b"\xef\xbb\xbf# with a byte order mark\nv 0 0 0\n", "obj"),
+        (b"# a comment\nCOFF\n3 1 0\n", "off"),
+        (b'\n {"scenes": [], "asset" : {"version": "2.0"}}', "gltf"),
+    ],
+)
+def test_variants_are_recognized_without_a_name(data: bytes, kind: str):
+    assert detect_format(data) == kind
+
+
+@pytest.mark.parametrize("hint", ["part.STL", ".stl", "stl", None])
+def test_a_cut_off_binary_stl_is_still_an_stl(hint: str | None):
+    assert detect_format(_FILES["stl"][:-100], hint) == "stl"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (_zip(), "zip"),
+        (gzip.compress(_FILES["stl"]), "gzip"),
+        (_tar(), "tar"),
+        (b"Kaydara FBX Binary  \0" + b"\0" * 99, "FBX"),
+        (b'<?xml version="1.0"?><COLLADA></COLLADA>', "XML"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 99, "PNG"),
+        (b"just some notes\nabout a chair\n", "text"),
+        (b'{"name": "no scene"}', "text"),
+        (b"\x01\x02\x00\x03" * 50, "binary"),
+    ],
+)
+@pytest.mark.parametrize("hint", [None, "mesh.glb", "mesh.ply"])
+def test_anything_else_is_refused_by_what_it_is(data: bytes, name: str, hint: str | None):
+    with pytest.raises(MeshError, match="glb, gltf, obj, stl, ply, off, npy") as caught:
+        detect_format(data, hint)
+    assert caught.value.code == "unsupported_mesh_format"
+    assert name in caught.value.detail

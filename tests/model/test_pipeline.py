@@ -1,0 +1,114 @@
+"""The pipeline on the bundled starter weights: the promises a request relies on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from model.checkpoint import load_checkpoint
+from model.evaluation.metrics import chamfer_distance
+from model.geometry.sampling import sample_surface, to_point_cloud
+from model.grid import evaluate_grid
+from model.latents import Latents
+from model.pipeline import STARTER_WEIGHTS, CapabilityError, ShapePipeline
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> ShapePipeline:
+    torch.set_num_threads(1)
+    return ShapePipeline.load(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def box_latents(pipeline: ShapePipeline) -> Latents:
+    box = trimesh.creation.box((1.0, 0.6, 0.8))
+    return pipeline.encode(to_point_cloud(box).points[None])
+
+
+def equal(one: Latents, other: Latents) -> list[bool]:
+    return [torch.equal(a, b) for a, b in zip(one.levels, other.levels, strict=True)]
+
+
+def test_a_box_comes_back_as_that_box(pipeline: ShapePipeline, box_latents: Latents) -> None:
+    cloud = to_point_cloud(trimesh.creation.box((1.0, 0.6, 0.8)))
+    mesh = pipeline.meshes(box_latents, resolution=64)[0]
+    assert mesh.is_watertight
+    assert mesh.volume > 0  # faces point outward
+    surface = sample_surface(mesh, 8192, seed=0)
+    assert chamfer_distance(surface, cloud.points.astype(np.float64)) < 0.04
+    np.testing.assert_allclose(mesh.bounds, [cloud.points.min(0), cloud.points.max(0)], atol=0.08)
+
+
+def test_latents_have_the_shapes_the_model_declares(
+    pipeline: ShapePipeline, box_latents: Latents
+) -> None:
+    declared = {level["level"]: (level["tokens"], level["channels"]) for level in pipeline.info.levels}
+    assert {k: v.shape for k, v in box_latents.to_numpy(0).items()} == declared
+
+
+def test_a_tracked_grid_has_the_dense_grids_surface(
+    pipeline: ShapePipeline, box_latents: Latents
+) -> None:
+    field = pipeline.autoencoder.decode(box_latents)
+    dense = evaluate_grid(field, 48, lambda _: None, refinement=1)
+    tracked = evaluate_grid(field, 48, lambda _: None)
+    np.testing.assert_array_equal(tracked.values > 0, dense.values > 0)
+
+
+@pytest.mark.parametrize("category", ["table", "chair", None])
+def test_generation_is_repeatable_and_seeds_differ(
+    pipeline: ShapePipeline, category: str | None
+) -> None:
+    first = pipeline.sample([7], [category], steps=4, guidance=1.0)
+    again = pipeline.sample([7], [category], steps=4, guidance=1.0)
+    other = pipeline.sample([8], [category], steps=4, guidance=1.0)
+    assert equal(first, again) == [True] * 3
+    assert equal(first, other) == [False] * 3
+
+
+@pytest.mark.parametrize(("keep_level", "kept"), [(3, [True, False, False]), (2, [True, True, False])])
+def test_resampling_keeps_the_levels_it_is_told_to(
+    pipeline: ShapePipeline, box_latents: Latents, keep_level: int, kept: list[bool]
+) -> None:
+    child = pipeline.sample(
+        [1], ["table"], steps=4, guidance=1.0, keep=box_latents, keep_level=keep_level
+    )
+    assert equal(child, box_latents) == kept
+
+
+def test_the_observer_sees_progress_grow_and_can_stop_the_work(
+    pipeline: ShapePipeline, box_latents: Latents
+) -> None:
+    seen: dict[str, list[float]] = {}
+    pipeline.meshes(
+        box_latents, resolution=64, observe=lambda stage, done: seen.setdefault(stage, []).append(done)
+    )
+    assert seen["decode"] == sorted(seen["decode"])
+    assert 0 < seen["decode"][0] <= seen["decode"][-1] <= 1
+
+    def stop(stage: str, fraction: float) -> None:
+        raise InterruptedError(stage)
+
+    with pytest.raises(InterruptedError, match="denoise_l3"):
+        pipeline.sample([1], [None], steps=4, guidance=1.0, observe=stop)
+
+
+def test_an_unknown_category_lists_the_known_ones(pipeline: ShapePipeline) -> None:
+    with pytest.raises(ValueError, match=r"unknown category \['spoon'\].*airplane"):
+        pipeline.sample([1], ["spoon"], steps=4, guidance=1.0)
+
+
+def test_level_one_cannot_be_kept(pipeline: ShapePipeline, box_latents: Latents) -> None:
+    with pytest.raises(ValueError, match="keep_level must be from 2 to 3, got 1"):
+        pipeline.sample([1], [None], steps=4, guidance=1.0, keep=box_latents, keep_level=1)
+
+
+def test_a_model_without_cascade_says_so() -> None:
+    checkpoint = load_checkpoint(STARTER_WEIGHTS)
+    object.__setattr__(checkpoint, "cascade", None)
+    pipeline = ShapePipeline(checkpoint, device="cpu")
+    assert pipeline.info.can == ("encode", "decode")
+    with pytest.raises(CapabilityError, match="no cascade"):
+        pipeline.sample([1], [None], steps=4, guidance=1.0)

@@ -1,0 +1,85 @@
+"""Both stages learn: the loss falls on a few shapes, and what falls is the paper's loss."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.autoencoder import AutoEncoder
+from model.config import AutoEncoderConfig, CascadeConfig, DenoiserConfig, LevelConfig
+from model.data.datasets import BatchConfig, TrainingShapes
+from model.data.shards import ShapeArrays
+from model.diffusion.cascade import Cascade
+from model.diffusion.denoiser import Denoiser
+from model.training.autoencoder import reconstruction_loss, train_autoencoder
+from model.training.diffusion import encode_shapes, train_denoiser
+from model.training.loop import LOG_FILE, TrainingConfig
+
+CONFIG = AutoEncoderConfig(
+    64, (LevelConfig(4, 4, 1), LevelConfig(16, 4, 1)), head_channels=32, input_points=64
+)
+BATCH = BatchConfig(shapes=4, surface_points=64, volume_queries=64, near_queries=64)
+
+
+@pytest.fixture(scope="module")
+def balls() -> TrainingShapes:
+    """Six balls of the unit sphere's radius, exact labels."""
+    rng = np.random.default_rng(0)
+
+    def directions(count: int) -> np.ndarray:
+        points = rng.standard_normal((6, count, 3))
+        return points / np.linalg.norm(points, axis=-1, keepdims=True)
+
+    near = directions(128) * (1 + 0.05 * rng.standard_normal((6, 128, 1)))
+    near = near.astype(np.float16)
+    return TrainingShapes(
+        ShapeArrays(
+            surface=directions(128).astype(np.float16),
+            inside=(directions(128) * rng.uniform(0, 0.8, (6, 128, 1))).astype(np.float16),
+            outside=(directions(128) * rng.uniform(1.2, 1.7, (6, 128, 1))).astype(np.float16),
+            near=near,
+            near_occupied=(np.linalg.norm(near.astype(np.float64), axis=-1) < 1).astype(np.uint8),
+            category=np.array([0, 1, 2, -1, 0, 1], dtype=np.int16),
+            names=tuple("abcdef"),
+        ),
+        torch.device("cpu"),
+    )
+
+
+def curve(folder: Path) -> list[float]:
+    with (folder / LOG_FILE).open() as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_an_undecided_model_has_the_loss_of_a_coin(balls: TrainingShapes) -> None:
+    model = AutoEncoder(CONFIG)
+    torch.nn.init.zeros_(model.to_logit.weight)
+    torch.nn.init.zeros_(model.to_logit.bias)
+    values = reconstruction_loss(model, balls, BATCH, 0.1, torch.Generator().manual_seed(0))
+    assert float(values["loss"].detach()) == pytest.approx(1.1 * np.log(2), rel=1e-5)
+
+
+def test_the_autoencoder_learns_balls(balls: TrainingShapes, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    training = TrainingConfig(steps=60, learning_rate=3e-3, warmup=10, log_every=10)
+    train_autoencoder(AutoEncoder(CONFIG), balls, tmp_path, training, BATCH)
+    assert curve(tmp_path)[-1] < 0.7 * curve(tmp_path)[0]
+
+
+def test_a_denoiser_learns_latents(balls: TrainingShapes, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    autoencoder = AutoEncoder(CONFIG)
+    data = encode_shapes(autoencoder, balls, BATCH, count=16, seed=0)
+    assert len(data.latents) == len(data.category) == 16
+    cascade = Cascade(
+        CascadeConfig((DenoiserConfig(64, 1),) * 2, categories=("table", "car", "chair")), CONFIG
+    )
+    denoiser = cascade.denoisers[1]
+    assert isinstance(denoiser, Denoiser)
+    training = TrainingConfig(steps=60, learning_rate=3e-3, warmup=10, log_every=10)
+    train_denoiser(denoiser, data, 1, tmp_path, training, batch=16)
+    assert curve(tmp_path)[-1] < 0.8 * curve(tmp_path)[0]

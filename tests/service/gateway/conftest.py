@@ -1,0 +1,87 @@
+"""A real gateway on a free port for the whole run, an empty queue and a fake worker for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+import uvicorn
+from redis.asyncio import Redis
+
+from service.gateway.app import create_app
+from service.jobqueue.queue import JobQueue
+from service.jobs import QueueLimits
+from service.settings import GatewaySettings
+from service.store.local import LocalBlobStore
+from tests.service.gateway.fakeworker import MODEL, FakeWorker
+
+START_TIMEOUT_S = 30.0
+
+
+@pytest.fixture(scope="session")
+def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> GatewaySettings:
+    return GatewaySettings(
+        redis_url=redis_server,
+        data_dir=tmp_path_factory.mktemp("gateway"),
+        max_upload_bytes=2**20,
+        max_faces=20_000,
+        ingest_processes=1,
+        parse_timeout_s=10,
+        wait_s=10,
+        queue_cap=5,
+        tenant_cap=5,
+    )
+
+
+@pytest.fixture(scope="session")
+def gateway_url(settings: GatewaySettings) -> Iterator[str]:
+    """Address of a gateway that runs in a thread of its own."""
+    app = create_app(settings, asyncio.Event())
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    end = time.monotonic() + START_TIMEOUT_S
+    while not server.started and time.monotonic() < end:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest_asyncio.fixture
+async def client(redis: Redis, gateway_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Speaks to the gateway; the queue is empty and knows of no worker."""
+    async with httpx.AsyncClient(base_url=gateway_url, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def own_queue(redis: Redis) -> JobQueue:
+    """The test's own access to the gateway's queue."""
+    return JobQueue(redis, QueueLimits())
+
+
+@pytest.fixture
+def blobs(settings: GatewaySettings) -> LocalBlobStore:
+    """The gateway's blob store."""
+    return LocalBlobStore(settings.blob_dir)
+
+
+@pytest_asyncio.fixture
+async def worker(own_queue: JobQueue, blobs: LocalBlobStore) -> AsyncIterator[FakeWorker]:
+    async with FakeWorker(own_queue, blobs, MODEL) as worker:
+        yield worker
+
+
+@pytest.fixture
+def empty_file(tmp_path: Path) -> Path:
+    path = tmp_path / "empty"
+    path.touch()
+    return path

@@ -1,0 +1,87 @@
+"""An engine without a model: each job's ``play`` parameter says what it does."""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.errors import EmptySurface
+from service.jobqueue.lease import Canceled, Failed, Outcome, Succeeded
+from service.jobs import Job, Stage
+from service.worker.child import Reporter
+
+MODEL = {
+    "name": "fake",
+    "version": "0",
+    "licence": "MIT",
+    "weights_sha256": "0" * 64,
+    "levels": [{"level": 1, "tokens": 2, "channels": 2}],
+    "categories": ["table"],
+    "can": ["encode", "decode", "generate", "resample"],
+    "defaults": {"resolution": 128, "steps": 18, "guidance": 1.0},
+}
+
+
+@dataclass
+class FakeEngine:
+    """Plays ``succeed``, ``fail``, ``work`` (until canceled), ``crash``, ``crash_once``, ``freeze``.
+
+    ``work`` ends by itself after ``seconds``; ``crash_once`` crashes while ``marker`` is absent.
+    """
+
+    model: dict[str, Any]
+    device: str = "cpu"
+
+    def run(self, jobs: Sequence[Job], reporter: Reporter) -> None:
+        for job in jobs:
+            reporter.finished(job.id, self._play(job, len(jobs), reporter))
+
+    def memory(self) -> dict[str, int]:
+        return {"allocated": 5}
+
+    def _play(self, job: Job, mates: int, reporter: Reporter) -> Outcome:
+        match job.params.get("play", "succeed"):
+            case "fail":
+                return Failed(error=EmptySurface("no surface").to_dict())
+            case "work":
+                return self._work(job, reporter)
+            case "crash":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "crash_once" if not Path(job.params["marker"]).exists():
+                Path(job.params["marker"]).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "freeze":
+                time.sleep(60)
+        result = {"shapes": [], "mates": mates, "pid": os.getpid(), "parent": os.getppid()}
+        return Succeeded(result=result, timings_ms={"decode": 1.5})
+
+    def _work(self, job: Job, reporter: Reporter) -> Outcome:
+        seconds = job.params.get("seconds", 30.0)
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            reporter.progress(job.id, Stage.DENOISE_L2, 1 - left / seconds)
+            if reporter.canceled(job.id):
+                return Canceled()
+            time.sleep(0.005)
+        return Succeeded(result={"shapes": []})
+
+
+def load() -> FakeEngine:
+    return FakeEngine(MODEL)
+
+
+def load_slowly() -> FakeEngine:
+    time.sleep(30)
+    return FakeEngine(MODEL)
+
+
+def fail_to_load() -> FakeEngine:
+    raise FileNotFoundError("there are no weights here")
+
+
+def crash_while_loading() -> FakeEngine:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
