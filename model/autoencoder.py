@@ -27,7 +27,7 @@ class Bottleneck(nn.Module):
         self.up = nn.Linear(latent_channels, channels)
 
     def to_latents(self, features: Float[Tensor, "b m c"]) -> Float[Tensor, "b m d"]:
-        """FtoL: zero mean and unit variance over the channels of each vector (Eq. 6, appendix C)."""
+        """FtoL: zero mean, unit variance over each vector's channels (Eq. 6, appendix C)."""
         return F.layer_norm(self.down(features), (self.latent_channels,), eps=1e-6)
 
     def to_features(self, latents: Float[Tensor, "b m d"]) -> Float[Tensor, "b m c"]:
@@ -44,7 +44,10 @@ class Level(nn.Module):
         self.downsample = CrossAttentionBlock(config.channels, config.head_channels)
         self.bottleneck = Bottleneck(config.channels, level.channels)
         self.layers = nn.Sequential(
-            *(SelfAttentionBlock(config.channels, config.head_channels) for _ in range(level.layers))
+            *(
+                SelfAttentionBlock(config.channels, config.head_channels)
+                for _ in range(level.layers)
+            )
         )
 
 

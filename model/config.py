@@ -1,12 +1,13 @@
 """Configurations: frozen dataclasses handed down constructors, checked when made.
 
-Levels are always listed coarse to fine, so a three-level model reads (level 3, level 2, level 1) as in
-the paper's cascade. JSON-able through `to_dict` and `from_dict`.
+Levels are always listed coarse to fine, so a three-level model reads (level 3, level 2, level 1)
+as in the paper's cascade. JSON-able through `to_dict` and `from_dict`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -55,7 +56,7 @@ class AutoEncoderConfig:
                 f"({self.head_channels}): every head gets whole channels"
             )
         tokens = [level.tokens for level in self.levels]
-        if any(fine < coarse for coarse, fine in zip(tokens, tokens[1:], strict=False)):
+        if any(fine < coarse for coarse, fine in itertools.pairwise(tokens)):
             raise ConfigError(f"levels go coarse to fine: tokens must not shrink, got {tokens}")
         if tokens[-1] > self.input_points:
             raise ConfigError(

@@ -1,14 +1,15 @@
 """The occupancy field of decoded shapes: the query function O(p) of Eq. 9.
 
-Between the 51 Fourier features of p and the logit stand only a linear layer, a layer norm, the query
-projection, softmax attention and two more linear layers, so everything that does not depend on p folds,
-exactly, into a few numbers per head and token (docs/model.md derives it):
+Between the 51 Fourier features of p and the logit stand only a linear layer, a layer norm, the
+query projection, softmax attention and two more linear layers, so everything that does not depend
+on p folds, exactly, into a few numbers per head and token (docs/model.md derives it):
 
-    logit(p) = bias + sum_{levels, heads} sum_j softmax_j(b_j . u(p)) v_j,     u(p) = [e(p) / s(p), 1]
+    logit(p) = bias + sum_{levels, heads} sum_j softmax_j(b_j . u(p)) v_j
+    u(p) = [e(p) / s(p), 1]
 
-with e(p) = [fourier features, 1] (52 numbers), s(p)^2 a quadratic form in e (the layer norm's variance),
-b_j 53 numbers per head and token and v_j one. The unfolded modules are the readable reference:
-`AutoEncoder.query_reference`.
+with e(p) = [fourier features, 1] (52 numbers), s(p)^2 a quadratic form in e (the layer norm's
+variance), b_j 53 numbers per head and token and v_j one. The unfolded modules are the readable
+reference: `AutoEncoder.query_reference`.
 """
 
 from __future__ import annotations

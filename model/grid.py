@@ -27,7 +27,10 @@ OnChunk = Callable[[int], None]
 
 @dataclass(frozen=True)
 class GridLogits:
-    """Logits at the (R + 1)^3 corners of R^3 cells; sample (i, j, k) is at lower + spacing (i, j, k)."""
+    """Logits at the (R + 1)^3 corners of R^3 cells.
+
+    Sample (i, j, k) lies at lower + spacing * (i, j, k) in the canonical frame.
+    """
 
     values: Float32[np.ndarray, "x y z"]
     lower: float  # coordinate of the first sample, the same on each axis
@@ -41,8 +44,7 @@ def evaluate_grid(
 ) -> GridLogits:
     """Logits of a field (of one shape) on a grid of `resolution` cells a side.
 
-    Args:
-        refinement: fine cells per side of a coarse cell; 1 asks every sample (the dense reference).
+    A coarse cell has `refinement` fine cells a side; 1 asks every sample (the dense reference).
     """
     if len(field) != 1:
         raise ValueError(f"a grid is of one shape, the field holds {len(field)}")
@@ -63,10 +65,7 @@ def evaluate_grid(
 
     corners = coarse_cells + 1
     coarse = ask(_all_indices(corners, device), refinement).view(corners, corners, corners)
-    if refinement == 1:
-        fine = coarse
-    else:
-        fine = _refine(coarse, refinement, ask)
+    fine = coarse if refinement == 1 else _refine(coarse, refinement, ask)
     kept = slice(0, resolution + 1)
     values = fine[kept, kept, kept].float().cpu().numpy()
     return GridLogits(np.ascontiguousarray(values), -HALF_EXTENT, spacing, count)

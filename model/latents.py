@@ -14,15 +14,18 @@ from torch import Tensor
 class Latents:
     """One latent vector set Z_i per level, coarse to fine: (Z_L, ..., Z_1).
 
-    Every entry is (b, tokens, channels) with the same b. Each vector is standardised to zero mean and
-    unit variance over its channels (paper, Eq. 6); the order of vectors in a set carries no meaning.
+    Every entry is (b, tokens, channels) with the same b. Each vector is standardised to zero mean
+    and unit variance over its channels (paper, Eq. 6); the order of vectors in a set carries no
+    meaning.
     """
 
     levels: tuple[Tensor, ...]
 
     def __post_init__(self) -> None:
         if len({len(level) for level in self.levels}) != 1:
-            raise ValueError(f"levels differ in batch size: {[len(level) for level in self.levels]}")
+            raise ValueError(
+                f"levels differ in batch size: {[len(level) for level in self.levels]}"
+            )
 
     def __len__(self) -> int:
         return len(self.levels[0])
@@ -43,9 +46,7 @@ class Latents:
     def to_numpy(self, row: int) -> dict[int, np.ndarray]:
         """One shape's sets by the paper's level number, float32, without a batch axis."""
         count = len(self.levels)
-        return {
-            count - i: level[row].float().cpu().numpy() for i, level in enumerate(self.levels)
-        }
+        return {count - i: level[row].float().cpu().numpy() for i, level in enumerate(self.levels)}
 
     @staticmethod
     def from_numpy(shapes: Sequence[dict[int, np.ndarray]]) -> Latents:
@@ -53,6 +54,7 @@ class Latents:
         numbers = sorted(shapes[0], reverse=True)
         return Latents(
             tuple(
-                torch.from_numpy(np.stack([shape[number] for shape in shapes])) for number in numbers
+                torch.from_numpy(np.stack([shape[number] for shape in shapes]))
+                for number in numbers
             )
         )

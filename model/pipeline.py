@@ -99,8 +99,11 @@ class ShapePipeline:
         Args:
             seeds: one a row; a row depends on its own seed alone.
             categories: one a row; None for no category.
+            steps: noise levels of the sampler.
+            guidance: 1 conditional, 0 without category, above 1 classifier-free guidance.
             keep: parents, one a row.
             keep_level: the finest level kept, in the paper's numbering (3 is the coarsest of 3).
+            observe: told of each step; may raise to stop.
 
         Raises:
             CapabilityError: the model has no cascade.
@@ -137,7 +140,7 @@ class ShapePipeline:
     ) -> list[trimesh.Trimesh]:
         """The surfaces of a batch of latents, welded and outward-facing, canonical frame.
 
-        A field that is outside everywhere gives a mesh without faces.
+        A layer of outside samples around the grid closes what would leave it. A field that is outside everywhere gives a mesh without faces.
         """
         on_device = Latents(tuple(level.to(self.device) for level in latents.levels))
         with self._precision():
@@ -149,7 +152,9 @@ class ShapePipeline:
             grid = evaluate_grid(field.row(row), resolution, progress)
             observe("mesh", row / len(latents))
             vertices, faces = extract_isosurface(
-                grid.values, lower=np.full(3, grid.lower), spacing=grid.spacing
+                np.pad(grid.values, 1, constant_values=-np.abs(grid.values).max()),
+                lower=(grid.lower - grid.spacing,) * 3,
+                spacing=grid.spacing,
             )
             meshes.append(trimesh.Trimesh(vertices, faces, process=False))
         return meshes

@@ -188,12 +188,11 @@ def _key_light(
 ) -> Float32[np.ndarray, "n"]:
     """Light of a distant lamp, with its shadow."""
     towards = _KEY_LIGHT / np.linalg.norm(_KEY_LIGHT)
-    light = np.maximum(normals @ towards, 0)
-    facing = light > 0
+    facing = normals @ towards > 0
     rays = np.tile(towards, (int(facing.sum()), 1))
-    light[facing] *= scene.reaches_sky(points[facing], rays)
-    key: Float32[np.ndarray, "n"] = _KEY * light
-    return key
+    light = np.zeros(len(points), dtype=np.float32)
+    light[facing] = scene.reaches_sky(points[facing], rays)
+    return _KEY * light * (normals @ towards)
 
 
 def _sky_light(
@@ -251,7 +250,7 @@ def _tangents(
 ) -> tuple[Float32[np.ndarray, "n 3"], Float32[np.ndarray, "n 3"]]:
     """Two unit vectors that complete each normal to a frame."""
     steep = np.abs(normals[:, 1:2]) > 0.9
-    axis = np.where(steep, np.float32([1, 0, 0]), np.float32([0, 1, 0]))
+    axis = np.where(steep, *np.eye(2, 3, dtype=np.float32))
     tangent = np.cross(axis, normals)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     return tangent, np.cross(normals, tangent)

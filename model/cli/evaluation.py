@@ -63,7 +63,7 @@ def reconstruction(
         output.mkdir(parents=True, exist_ok=True)
         (output / "reconstruction.json").write_text(text + "\n")
         (output / "reconstruction.md").write_text(report.to_markdown())
-    click.echo(text if as_json else report.to_markdown())
+    click.echo(text if as_json else report.to_markdown().rstrip())
 
 
 @click.command(cls=OfflineCommand)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from tqdm import tqdm
 
@@ -12,42 +13,37 @@ _QUIET_SECONDS = 1.0  # shorter stages show no bar
 _NAMES = {"mesh": "decode"}  # rows alternate between the two, one bar shows both
 
 
-class StageProgress:
+@contextmanager
+def stage_progress() -> Iterator[Callable[[str, float], None]]:
     """A `model.pipeline.Observer`: one bar a stage on stderr, where that is a terminal."""
+    bars = _StageBars()
+    try:
+        yield bars
+    finally:
+        bars.close()
 
+
+class _StageBars:
     def __init__(self) -> None:
         self.stage = ""
-        self.bar: tqdm[None] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        self.bar: tqdm[Any] | None = None
 
     def __call__(self, stage: str, fraction: float) -> None:
         """Note that `fraction` (0 to 1) of `stage` is done."""
         name = _NAMES.get(stage, stage)
-        if self.bar is None or name != self.stage:
+        bar = self.bar
+        if bar is None or name != self.stage:
             self.close()
-            self.stage = name
-            self.bar = tqdm(
+            bar = tqdm(
                 total=100,
-                desc=name,
-                unit="%",
-                bar_format="{desc:<10} {percentage:3.0f}% {bar} {elapsed}",
+                bar_format=f"{name:<11}{{percentage:3.0f}}% {{bar}} {{elapsed}}",
                 delay=_QUIET_SECONDS,
                 disable=not sys.stderr.isatty(),
             )
-        self.bar.update(max(0.0, 100 * fraction - self.bar.n))
+            self.stage, self.bar = name, bar
+        bar.update(max(0.0, 100 * fraction - bar.n))
 
     def close(self) -> None:
-        """End the bar that is shown."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None

@@ -39,8 +39,10 @@ class RunFolder:
         """Begin a run of a preset, or go on with it.
 
         Raises:
-            ValueError: the folder holds a run of another model.
+            ValueError: there is no such preset, or the folder holds a run of another model.
         """
+        if preset not in PRESETS:
+            raise ValueError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
         config = PRESETS[preset]
         file = path / CONFIG_FILE
         if file.exists():

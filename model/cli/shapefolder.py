@@ -36,7 +36,10 @@ class Shape:
         Raises:
             LatentFileError: not latents, or not latents of the model `info`.
         """
-        file = LatentFile.from_bytes(path.read_bytes())
+        try:
+            file = LatentFile.from_bytes(path.read_bytes())
+        except LatentFileError as error:
+            raise LatentFileError(f"{path}: {error}") from None
         expected = {level["level"]: (level["tokens"], level["channels"]) for level in info.levels}
         found = {number: vectors.shape for number, vectors in file.levels.items()}
         if found != expected:

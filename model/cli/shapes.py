@@ -26,7 +26,7 @@ from model.cli.options import (
     space_option,
     target_faces_option,
 )
-from model.cli.progress import StageProgress
+from model.cli.progress import stage_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,12 +60,15 @@ def encode(
     Writes shape.safetensors and mesh.glb into the output folder.
     """
     from model.cli.shapefolder import Shape
-    from model.geometry.mesh import load_mesh
+    from model.geometry.mesh import MeshError, load_mesh
     from model.geometry.sampling import to_point_cloud
 
-    cloud = to_point_cloud(load_mesh(source.read_bytes(), hint=source.name))
+    try:
+        cloud = to_point_cloud(load_mesh(source.read_bytes(), hint=source.name))
+    except MeshError as error:
+        raise ValueError(f"{source}: {error}") from error
     pipeline = model.load()
-    with StageProgress() as progress:
+    with stage_progress() as progress:
         latents = pipeline.encode(cloud.points[None])
         surfaces = _surfaces(pipeline, latents, meshing, progress)
     shape = Shape(latents, cloud.normalization)
@@ -95,7 +98,7 @@ def generate(
 
     pipeline = model.load()
     seeds = sampling.seeds()
-    with StageProgress() as progress:
+    with stage_progress() as progress:
         latents = _sample(pipeline, seeds, category, sampling, progress)
         surfaces = _surfaces(pipeline, latents, meshing, progress)
     shapes = {
@@ -144,7 +147,7 @@ def resample(
     parent = Shape.read(source, pipeline.info, any_weights=any_weights)
     category = category or parent.category
     seeds = sampling.seeds()
-    with StageProgress() as progress:
+    with stage_progress() as progress:
         latents = _sample(pipeline, seeds, category, sampling, progress, parent.latents, keep_level)
         surfaces = _surfaces(pipeline, latents, meshing, progress)
     shapes = {
@@ -196,7 +199,7 @@ def decode(
         )
     pipeline = model.load()
     shape = Shape.read(source, pipeline.info, any_weights=any_weights)
-    with StageProgress() as progress:
+    with stage_progress() as progress:
         [surface] = _surfaces(pipeline, shape.latents, meshing, progress)
     mesh = shape.save_mesh(
         output,

@@ -97,7 +97,7 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--preset", type=click.Choice(list(PRESETS)), required=True, help="Model to train.")
+@click.option("--preset", required=True, help=f"Model to train: {', '.join(PRESETS)}.")
 @click.option(
     "--data",
     type=EXISTING_FOLDER,

@@ -23,7 +23,7 @@ def denoise(
     sigma: Float[Tensor, "b"],
     conditions: Conditions,
 ) -> Float[Tensor, "b m d"]:
-    """D(x; sigma, c): the preconditioned denoiser around the raw network F (EDM, Eq. 7, Table 1)."""
+    """D(x; sigma, c): the preconditioned denoiser around the network F (EDM, Eq. 7, Table 1)."""
     sigma = sigma[:, None, None]
     total = sigma.square() + SIGMA_DATA**2
     c_skip = SIGMA_DATA**2 / total

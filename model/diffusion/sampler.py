@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -29,7 +30,7 @@ def heun_sampler(
     """
     x = noise * sigmas[0]
     levels = sigmas.tolist()
-    for i, (now, following) in enumerate(zip(levels, levels[1:], strict=False)):
+    for i, (now, following) in enumerate(itertools.pairwise(levels)):
         slope = (x - denoise(x, x.new_full((len(x),), now))) / now
         x_next = x + (following - now) * slope
         if following > 0:
@@ -48,9 +49,9 @@ def seeded_noise(
     Drawn on the CPU, so that a seed means the same noise on every device.
     """
     rows = [
-        np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, level)))).standard_normal(
-            (tokens, channels), dtype=np.float32
-        )
+        np.random.Generator(
+            np.random.Philox(np.random.SeedSequence((seed, level)))
+        ).standard_normal((tokens, channels), dtype=np.float32)
         for seed in seeds
     ]
     return torch.from_numpy(np.stack(rows)).to(device)

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Bool, Float32
 from tqdm import tqdm
 
+from model.config import CATEGORIES
 from model.evaluation.metrics import chamfer_distance, f_score, volume_iou
-from model.evaluation.subjects import SURFACE_POINTS, Subject, find_subjects
+from model.evaluation.subjects import OTHER, SURFACE_POINTS, Subject, find_subjects
 from model.field import OccupancyField
 from model.geometry.sampling import sample_surface
 from model.pipeline import ShapePipeline
@@ -73,11 +74,12 @@ class ReconstructionReport:
     skipped: dict[str, str]
 
     def categories(self) -> dict[str, Scores]:
-        """Mean scores by category, in order of first appearance."""
-        names = dict.fromkeys(shape.category for shape in self.shapes)
+        """Mean scores by category, in the paper's order, unlabelled shapes last."""
+        found = {shape.category for shape in self.shapes}
         return {
             name: Scores.mean(shape.scores for shape in self.shapes if shape.category == name)
-            for name in names
+            for name in (*CATEGORIES, OTHER)
+            if name in found
         }
 
     def mean(self) -> Scores:
@@ -179,7 +181,9 @@ def score_reconstruction(pipeline: ShapePipeline, subject: Subject, resolution: 
 
 def _occupied(field: OccupancyField, points: Float32[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
     """Which points a field (of one shape) holds to be inside."""
-    queries = torch.from_numpy(points).to(field.bias.device)
-    chunks = [field(chunk[None])[0] > 0 for chunk in queries.split(_FIELD_CHUNK)]
-    inside: Bool[np.ndarray, "n"] = torch.cat(chunks).cpu().numpy()
+    inside = np.empty(len(points), dtype=np.bool_)
+    for start in range(0, len(points), _FIELD_CHUNK):
+        chunk = slice(start, start + _FIELD_CHUNK)
+        queries = torch.from_numpy(points[chunk]).to(field.bias.device)
+        inside[chunk] = (field(queries[None])[0] > 0).cpu().numpy()
     return inside

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ RECONSTRUCTIONS_A_ROW = 5
 _AZIMUTHS = {"rifle": 70.0, "airplane": 50.0, "car": 50.0}  # long shapes are seen from the side
 _AZIMUTH = 35.0
 _LEVELS_CATEGORY = "chair"
+_Item = TypeVar("_Item")
+
 _PICTURE, _SMALL_PICTURE = 224, 144  # pixels
 _PROCEDURAL_CELLS = 80  # a side, of the grid that procedural inputs are extracted on
 
@@ -104,13 +107,10 @@ class _Artist:
         rows = _rows(pictures, len(names))
         sheet = contact_sheet(rows, row_labels=[str(s) for s in seeds], column_labels=names)
         sheet.save(folder / "categories.png")
-        best = [
-            max(range(SAMPLES), key=lambda row, i=i: _main_share(surfaces[row * len(names) + i]))
-            for i in range(len(names))
-        ]
-        contact_sheet([[rows[row][i] for i, row in enumerate(best)]], column_labels=names).save(
-            folder / "hero.png"
-        )
+        shares = [[main_share(surface) for surface in row] for row in _rows(surfaces, len(names))]
+        best = np.argmax(shares, axis=0).tolist()
+        hero = [rows[row][i] for i, row in enumerate(best)]
+        contact_sheet([hero], column_labels=names).save(folder / "hero.png")
         chosen = ", ".join(f"{name} {seeds[row]}" for name, row in zip(names, best, strict=True))
         return {
             "hero.png": f"Of the samples below, those with the fewest loose parts: {chosen}.",
@@ -137,7 +137,7 @@ class _Artist:
 
     def reconstructions(self, folder: Path, meshes: Path | None) -> dict[str, str]:
         """Inputs, each above its reconstruction."""
-        inputs = _procedural_inputs() if meshes is None else _mesh_inputs(meshes)
+        inputs = _procedural_inputs() if meshes is None else spread_meshes(meshes)
         names = list(inputs)
         pictures: dict[str, list[UInt8[np.ndarray, "h w 3"]]] = {"input": [], "reconstruction": []}
         for name in tqdm(names, desc="reconstructions", disable=not sys.stderr.isatty()):
@@ -145,7 +145,7 @@ class _Artist:
             [surface] = self.pipeline.meshes(
                 self.pipeline.encode(cloud.points[None]), resolution=self.resolution
             )
-            azimuth = _AZIMUTHS.get(name.partition("/")[0], _AZIMUTH)
+            azimuth = _AZIMUTHS.get(name, _AZIMUTH)  # strangers' meshes face anywhere
             pictures["input"].append(_picture(inputs[name], _PICTURE, azimuth))
             pictures["reconstruction"].append(_picture(surface, _PICTURE, azimuth))
         rows, labels = [], []
@@ -208,7 +208,7 @@ def _procedural_inputs() -> dict[str, trimesh.Trimesh]:
     return meshes
 
 
-def _mesh_inputs(folder: Path) -> dict[str, trimesh.Trimesh]:
+def spread_meshes(folder: Path) -> dict[str, trimesh.Trimesh]:
     """Meshes evenly spread over a folder; of its category sub-folders only, if it has such.
 
     Raises:
@@ -235,7 +235,7 @@ def _picture(mesh: trimesh.Trimesh, size: int, azimuth: float) -> UInt8[np.ndarr
     return render(mesh, size=size, azimuth=azimuth)
 
 
-def _main_share(mesh: trimesh.Trimesh) -> float:
+def main_share(mesh: trimesh.Trimesh) -> float:
     """Share of the surface that belongs to the largest connected part, 0 for an empty mesh."""
     if not len(mesh.faces):
         return 0.0
@@ -244,10 +244,8 @@ def _main_share(mesh: trimesh.Trimesh) -> float:
     return float(areas.max() / areas.sum())
 
 
-def _rows(
-    pictures: Sequence[UInt8[np.ndarray, "h w 3"]], columns: int
-) -> list[Sequence[UInt8[np.ndarray, "h w 3"]]]:
-    return [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+def _rows(items: Sequence[_Item], columns: int) -> list[Sequence[_Item]]:
+    return [items[start : start + columns] for start in range(0, len(items), columns)]
 
 
 def _readme(captions: dict[str, str], artist: _Artist, meshes: Path | None) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -49,47 +48,8 @@ class Subject:
     volume_occupied: Bool[np.ndarray, "v"]
 
 
-class Source(Protocol):
-    """Where one subject comes from."""
-
-    @property
-    def name(self) -> str:
-        """The file or the procedural shape."""
-
-    def load(self) -> Subject:
-        """Sample the subject, the same each time.
-
-        Raises:
-            ValueError: the shape cannot be used; the message is the reason.
-        """
-
-
-def find_subjects(folder: Path, limit: int | None = None) -> list[Source]:
-    """The shapes in a folder of shards, or of meshes whose sub-folders are categories.
-
-    Args:
-        folder: searched for shards first.
-        limit: take so many at most, evenly spread over the folder.
-
-    Raises:
-        ValueError: the folder holds neither.
-    """
-    sources: list[Source]
-    if any(folder.glob("*.safetensors")):
-        arrays = read_shards(folder)
-        sources = [ShardRow(arrays, row) for row in range(len(arrays))]
-    else:
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MESH_SUFFIXES)
-        sources = [MeshFile(folder, path) for path in files]
-    if not sources:
-        raise ValueError(f"{folder} holds neither shards (*.safetensors) nor meshes")
-    if limit is None or limit >= len(sources):
-        return sources
-    return [sources[i * len(sources) // limit] for i in range(limit)]
-
-
 @dataclass(frozen=True, slots=True)
-class MeshFile:
+class MeshSource:
     """A mesh file; its inside is told by winding numbers (`model.data.labelling`)."""
 
     folder: Path
@@ -97,9 +57,16 @@ class MeshFile:
 
     @property
     def name(self) -> str:
+        """The shape's name in reports."""
         return self.path.relative_to(self.folder).as_posix()
 
     def load(self) -> Subject:
+        """Sample and label the mesh, the same each time.
+
+        Raises:
+            MeshError: the file is no mesh.
+            UnusableMeshError: the mesh bounds no solid.
+        """
         mesh = load_mesh(self.path.read_bytes(), hint=self.path.name)
         if not isinstance(mesh, trimesh.Trimesh):
             raise UnusableMeshError("no faces: a point cloud has no inside")
@@ -113,7 +80,7 @@ class MeshFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardRow:
+class ShardSource:
     """A shape of a shard; procedural ones are built again by their name, hence known exactly."""
 
     arrays: ShapeArrays
@@ -121,9 +88,11 @@ class ShardRow:
 
     @property
     def name(self) -> str:
+        """The shape's name in reports."""
         return self.arrays.names[self.row]
 
     def load(self) -> Subject:
+        """Gather the shape's points, the same each time."""
         arrays, row = self.arrays, self.row
         label = int(arrays.category[row])
         category = OTHER if label == UNLABELLED else CATEGORIES[label]
@@ -146,6 +115,34 @@ class ShardRow:
         surface = sample.surface.astype(np.float32)
         nothing = np.empty((0, 3), np.float32)
         return _subject(sample, category, surface, nothing, np.empty(0, np.bool_))
+
+
+Source = MeshSource | ShardSource
+"""Where one subject comes from."""
+
+
+def find_subjects(folder: Path, limit: int | None = None) -> list[Source]:
+    """The shapes in a folder of shards, or of meshes whose sub-folders are categories.
+
+    Args:
+        folder: searched for shards first.
+        limit: take so many at most, evenly spread over the folder.
+
+    Raises:
+        ValueError: the folder holds neither.
+    """
+    sources: list[Source]
+    if any(folder.glob("*.safetensors")):
+        arrays = read_shards(folder)
+        sources = [ShardSource(arrays, row) for row in range(len(arrays))]
+    else:
+        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in MESH_SUFFIXES)
+        sources = [MeshSource(folder, path) for path in files]
+    if not sources:
+        raise ValueError(f"{folder} holds neither shards (*.safetensors) nor meshes")
+    if limit is None or limit >= len(sources):
+        return sources
+    return [sources[i * len(sources) // limit] for i in range(limit)]
 
 
 def _subject(

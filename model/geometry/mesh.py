@@ -149,8 +149,12 @@ def export_mesh(mesh: trimesh.Trimesh, format: str) -> bytes:  # noqa: A002 (the
         format: one of `EXPORT_FORMATS`.
 
     Raises:
-        MeshError: `unsupported_mesh_format` for any other format.
+        MeshError: `unsupported_mesh_format` for any other format, `empty_mesh` without faces.
     """
+    if len(mesh.faces) == 0:
+        raise MeshError(
+            "empty_mesh", "The mesh has no faces to write.", "Check what it was made from."
+        )
     bare = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     match format:
         case "glb" | "stl":
@@ -190,11 +194,16 @@ class MeshReport:
 
 
 def mesh_report(mesh: trimesh.Trimesh) -> MeshReport:
-    """Measure `mesh`, which has at least one face.
+    """Measure `mesh`.
 
     Connectivity is that of the geometry: vertices at the same position count as one, and faces
     that collapse by this are left out, so an STL is judged like the mesh it came from.
+
+    Raises:
+        ValueError: the mesh has no faces.
     """
+    if len(mesh.faces) == 0:
+        raise ValueError("mesh must have at least one face")
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
     faces = np.asarray(mesh.faces, dtype=np.int64)
     welded = _position_ids(vertices)[faces]

@@ -130,7 +130,9 @@ def to_point_cloud(
         surface = np.asarray(shape.vertices, dtype=np.float64)
         sampled = _choose(surface, count, seed=seed)
     else:
-        surface = np.asarray(shape.vertices, dtype=np.float64)[np.unique(shape.faces)]
+        used = np.zeros(len(shape.vertices), dtype=bool)
+        used[shape.faces] = True
+        surface = np.asarray(shape.vertices, dtype=np.float64)[used]
         sampled = sample_surface(shape, count, seed=seed)
     normalization = Normalization.of_points(surface)
     points = normalization.apply(sampled).astype(np.float32)

@@ -35,20 +35,19 @@ def simplify(mesh: trimesh.Trimesh, target_faces: int) -> trimesh.Trimesh:
 
 def _reduce(mesh: trimesh.Trimesh, target_faces: int) -> trimesh.Trimesh | None:
     """The gentlest sound reduction to the target, else the smallest sound one, if any."""
-    vertices = np.asarray(mesh.vertices, dtype=np.float64)
-    faces = np.asarray(mesh.faces, dtype=np.int64)
     # The permitted error is absolute, so the same shape must come in the same size.
-    frame = Normalization.of_points(vertices)
+    frame = Normalization.of_points(np.asarray(mesh.vertices, dtype=np.float64))
+    vertices, faces = frame.apply(np.asarray(mesh.vertices)), np.asarray(mesh.faces)
     best: trimesh.Trimesh | None = None
     for aggressiveness in _AGGRESSIVENESS:
-        moved, kept, *_ = fast_simplification.simplify(
-            frame.apply(vertices), faces, target_count=target_faces, agg=aggressiveness
+        vertices, faces, *_ = fast_simplification.simplify(
+            vertices, faces, target_count=target_faces, agg=aggressiveness
         )
-        reduced = trimesh.Trimesh(frame.invert(moved), kept, process=False)
+        reduced = trimesh.Trimesh(frame.invert(vertices), faces, process=False)
         torn = mesh.is_watertight and not reduced.is_watertight
-        if len(reduced.faces) < FEWEST_FACES or torn:
+        if len(faces) < FEWEST_FACES or torn:
             break
         best = reduced
-        if len(reduced.faces) <= target_faces:
+        if len(faces) <= target_faces:
             break
     return best

@@ -27,7 +27,9 @@ class Attention(nn.Module):
         self.to_kv = nn.Linear(context_channels or channels, 2 * channels, bias=False)
         self.to_out = nn.Linear(channels, channels)
 
-    def forward(self, query: Float[Tensor, "b n c"], context: Float[Tensor, "b m d"]) -> Float[Tensor, "b n c"]:
+    def forward(
+        self, query: Float[Tensor, "b n c"], context: Float[Tensor, "b m d"]
+    ) -> Float[Tensor, "b n c"]:
         return self.attend(query, *self.keys_values(context))
 
     def keys_values(

@@ -38,7 +38,9 @@ class CrossAttentionBlock(nn.Module):
         self.norm_feed_forward = nn.LayerNorm(channels)
         self.feed_forward = FeedForward(channels)
 
-    def forward(self, query: Float[Tensor, "b n c"], context: Float[Tensor, "b m c"]) -> Float[Tensor, "b n c"]:
+    def forward(
+        self, query: Float[Tensor, "b n c"], context: Float[Tensor, "b m c"]
+    ) -> Float[Tensor, "b n c"]:
         x = query + self.attention(self.norm_query(query), self.norm_context(context))
         out: Tensor = x + self.feed_forward(self.norm_feed_forward(x))
         return out

@@ -46,7 +46,7 @@ def train_autoencoder(
     shapes: TrainingShapes,
     folder: Path,
     training: TrainingConfig,
-    batch: BatchConfig = BatchConfig(),
+    batch: BatchConfig,
     near_weight: float = 0.1,
 ) -> nn.Module:
     """Train (or go on training) an autoencoder; returns its averaged copy."""

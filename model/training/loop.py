@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -50,8 +49,8 @@ Loss = Callable[[nn.Module, torch.Generator], dict[str, Tensor]]
 def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> nn.Module:
     """Train `model` in place, resuming from `folder` when it holds a checkpoint.
 
-    Each step draws its batch from a generator seeded by (seed, step): a resumed run sees exactly the
-    batches that an uninterrupted one would have seen.
+    Each step draws its batch from a generator seeded by (seed, step): a resumed run sees exactly
+    the batches that an uninterrupted one would have seen.
 
     Returns:
         The exponential moving average of the model, ready for evaluation.
@@ -112,7 +111,10 @@ def _step(
             group["lr"] = learning_rate
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return figures | {"gradient": gradient, "lr": torch.tensor(learning_rate, device=gradient.device)}
+    return figures | {
+        "gradient": gradient,
+        "lr": torch.tensor(learning_rate, device=gradient.device),
+    }
 
 
 def _optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
@@ -184,7 +186,7 @@ def _save(
     }
     temporary = path.with_suffix(".tmp")
     torch.save(state, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _resume(

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import signal
 import sys
 from types import FrameType
 
@@ -21,9 +22,15 @@ class GatewayServer(uvicorn.Server):
         super().__init__(config)
         self._draining = draining
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second Ctrl-C ends at once."""
-        super().handle_exit(sig, frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Begin to drain; a second Ctrl-C ends at once.
+
+        Unlike the base class this does not raise the signal again once all is done: a process
+        that was asked to end, and did so in order, has the exit status 0.
+        """
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
         self._draining.set()
 
 

@@ -33,6 +33,7 @@ def call_of(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             min_length=1,
             max_length=255,
             description="Same key and request, same job (24 h): safe to send again.",
@@ -44,14 +45,20 @@ def call_of(
 
 
 def waiting_of(
+    request: Request,
     gateway: GatewayOf,
     prefer: Annotated[
         list[str] | None,
-        Header(description="`respond-async`: answer 202 at once. `wait=N`: wait up to N seconds."),
+        Header(
+            alias="Prefer",
+            description="`respond-async`: answer 202 at once. `wait=N`: wait up to N seconds.",
+        ),
     ] = None,
 ) -> Waiting:
     """How long the caller wants to wait, from the headers."""
-    return preferred_waiting(",".join(prefer or ()), gateway.settings.wait_s)
+    waiting = preferred_waiting(",".join(prefer or ()), gateway.settings.wait_s)
+    request.state.preference_applied = waiting.applied
+    return waiting
 
 
 CallOf = Annotated[Call, Depends(call_of)]
@@ -114,6 +121,8 @@ class Exchange:
                 job = waited.result()
             elif gone.done():
                 raise await self._abandoned(job)
+            else:
+                job = await self.gateway.jobs.get(job.id, self.call)
         finally:
             for task in (waited, gone, draining):
                 task.cancel()

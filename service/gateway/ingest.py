@@ -23,6 +23,7 @@ _MESHES_PER_PROCESS = 256
 """After so many a process is replaced, which bounds what any leak can add up to."""
 
 _LINE_LIMIT = 2**16
+_DYING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class MeshIngest:
             await sandbox.stop()
             raise self._too_slow() from None
         except (EOFError, OSError):
-            raise self._died(await sandbox.stop()) from None
+            raise self._died(await sandbox.stop(grace_s=_DYING_S)) from None
         except asyncio.CancelledError:
             await sandbox.stop()  # its answer must not be taken for the next caller's
             raise
@@ -162,7 +163,7 @@ class _Sandbox:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 await self._reply()
         except (TimeoutError, EOFError, OSError) as error:
-            status = await self.stop()
+            status = await self.stop(grace_s=_DYING_S)
             raise InternalError(f"The mesh reader does not start (status {status}).") from error
         self._is_ready = True
 
@@ -179,12 +180,20 @@ class _Sandbox:
         await self._process.stdin.drain()
         return await self._reply()
 
-    async def stop(self) -> int:
-        """Kill the process, if it runs; returns its exit status."""
+    async def stop(self, *, grace_s: float = 0.0) -> int:
+        """End the process, if there is one; returns its exit status.
+
+        One that seems to be dying gets ``grace_s`` seconds to do so: to kill it meanwhile would
+        hide what it died of.
+        """
         if self._process is None:
             return 0
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        if grace_s > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), grace_s)
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
         status = await self._process.wait()
         self._process = None
         return status

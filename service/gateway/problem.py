@@ -55,7 +55,11 @@ def problem_response(error: ServiceError, *, path: str, request_id: str) -> Resp
 
 
 def _respond(request: Request, error: ServiceError) -> Response:
-    return problem_response(error, path=request.url.path, request_id=request.state.request_id)
+    response = problem_response(error, path=request.url.path, request_id=request.state.request_id)
+    # A submission tells how it treated Prefer, however it ends.
+    if hasattr(request.state, "preference_applied"):
+        response.headers["Preference-Applied"] = request.state.preference_applied
+    return response
 
 
 async def _on_service_error(request: Request, error: Exception) -> Response:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from service import contract
 from service.contract import LatentsFormat, Lineage, MeshFormat, PlacedMeshRequest
-from service.errors import InternalError
+from service.errors import NotFound
 from service.gateway.sources import LatentsSources, find_shape
 from service.gateway.views import lineage_node, shape_view
 from service.jobqueue.queue import JobQueue
 from service.jobs import Job, ShapeRecord
 from service.store.blobs import BlobMissing, BlobStore
-from service.store.refs import latents_ref, mesh_ref
+from service.store.refs import mesh_ref
 
 _FAMILY_LIMIT = 256
 """Shapes that one lineage shows at most."""
@@ -82,14 +82,22 @@ class ShapeService:
             return None
 
     async def job_meshes(self, job: Job) -> list[MeshFile]:
-        """The meshes that a succeeded job made, in the order of its samples."""
+        """The meshes that a succeeded job made, in the order of its samples.
+
+        Raises:
+            NotFound: they have expired.
+        """
         options = PlacedMeshRequest.model_fields.keys() & job.params.keys()
         request = PlacedMeshRequest(**{name: job.params[name] for name in options})
         meshes = []
         for shape in (job.result or {}).get("shapes", ()):
             mesh = await self.cached_mesh(shape["id"], request)
             if mesh is None:
-                raise InternalError(f"The mesh of {shape['id']} is missing.", job=job.id)
+                raise NotFound(
+                    f"The mesh of {shape['id']} has expired.",
+                    suggestion=f"GET /shapes/{shape['id']}/mesh makes it again.",
+                    job=job.id,
+                )
             meshes.append(mesh)
         return meshes
 
@@ -107,7 +115,7 @@ class ShapeService:
         members: dict[str, bytes] = {"job.json": view.model_dump_json(indent=1).encode()}
         for mesh in meshes:
             members[f"{mesh.shape_id}/mesh.{mesh.format}"] = mesh.data
-            latents = await self._blobs.get(latents_ref(mesh.shape_id))
+            latents = await self.latents(mesh.shape_id, "safetensors")
             members[f"{mesh.shape_id}/latents.safetensors"] = latents
         return await asyncio.to_thread(_zip, members)
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from model.latentfile import LatentFile, LatentFileError
-from service.contract import DecodeRequest, Frame, LatentsRequest, Model
+from service.contract import SEED_MODULUS, DecodeRequest, Frame, LatentsRequest, Model
 from service.errors import InternalError, InvalidLatents, InvalidParameter, NotFound
 from service.gateway.catalogue import check_sizes, check_weights
 from service.jobqueue.queue import JobQueue
@@ -22,7 +22,8 @@ class LatentsSource:
     """Checked latents: a blob that is there already (``ref``), or a new one (``data``).
 
     Attributes:
-        parents: shapes that the latents come from.
+        parents: shapes that something made from the latents comes from.
+        shape: the record whose latents these are, unchanged; None for uploads and mixtures.
         digest: tells uploads apart; empty where the request's parameters say it all.
         normalization: the user's frame to the canonical one.
         category: what the shape is, where that is known.
@@ -30,6 +31,7 @@ class LatentsSource:
 
     parents: tuple[str, ...]
     normalization: Frame
+    shape: ShapeRecord | None = None
     category: str | None = None
     ref: str | None = None
     data: bytes | None = None
@@ -101,6 +103,7 @@ class LatentsSources:
             await self._require_blob(record)
         return LatentsSource(
             parents=(record.id,),
+            shape=record,
             normalization=Frame(**record.meta["normalization"]),
             category=record.meta["category"],
             ref=record.latents_ref,
@@ -168,6 +171,7 @@ class LatentsSources:
         check_sizes(model, upload)
         if not request.any_weights:
             check_weights(model, upload.metadata.get("weights_sha256"))
+        _check_seed(upload)
         data = upload.to_safetensors()
         named = upload.metadata.get("shape")
         parent = await self._queue.shape(named) if named else None
@@ -191,6 +195,15 @@ def _frame(latents: LatentFile) -> Frame:
             f"The normalization in the metadata of the latents is not usable: {text[:100]!r}.",
             suggestion='It is JSON such as {"center": [0, 0, 0], "scale": 1.0}.',
         ) from None
+
+
+def _check_seed(latents: LatentFile) -> None:
+    text = latents.metadata.get("seed", "")
+    if text and not (text.isascii() and text.isdecimal() and int(text) < SEED_MODULUS):
+        raise InvalidLatents(
+            f"The seed in the metadata of the latents is no uint64: {text[:100]!r}.",
+            suggestion="Leave it out, or empty.",
+        )
 
 
 def _expired(shape_id: str) -> NotFound:

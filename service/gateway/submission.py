@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from model.latentfile import LatentFile
 from service import contract
 from service.contract import (
@@ -35,7 +37,7 @@ from service.jobqueue.waiters import JobWaiters
 from service.jobs import ANONYMOUS, IdempotencyKey, Job, JobState, NewJob, Operation, new_id
 from service.store.blobs import BlobStore
 from service.store.refs import input_latents_ref, points_ref
-from service.telemetry import GatewayMetrics
+from service.telemetry import GatewayMetrics, LogField
 
 _CHOSEN_SEED_BITS = 53
 """Seeds chosen here survive a JSON parser that reads numbers as doubles, as browsers do."""
@@ -82,6 +84,7 @@ class JobService:
         self._ingest = ingest
         self._metrics = metrics
         self._sources = LatentsSources(queue, blobs)
+        self._log = structlog.get_logger("gateway.jobs")
 
     async def encode(self, request: EncodeRequest, upload: Upload, call: Call) -> Submission:
         """Mesh to shape.
@@ -152,7 +155,7 @@ class JobService:
             check_keep_level(model, request.keep_level)
             check_category(model, request.category)
             source = await self._sources.one(request, latents, model)
-            params = _resolved(request, model)
+            params = _resolved(request, model) | _origin(source)
             if request.category is None and source.category in model.categories:
                 params["category"] = source.category
             return await self._submit_latents(
@@ -172,10 +175,10 @@ class JobService:
                 source = await self._sources.mixed(request, latents, model)
             else:
                 source = await self._sources.one(request, latents, model)
-            params = _resolved(request, model)
-            if request.shape is not None:
+            params = _resolved(request, model) | _origin(source)
+            if source.shape is not None:
                 # The latents are those of a known shape: it gets a mesh, and no new shape is made.
-                params["shape"] = request.shape
+                params |= {"shape": source.shape.id, "parents": source.shape.parents}
             return await self._submit_latents(
                 Operation.DECODE, request, params, source, model, call
             )
@@ -243,8 +246,7 @@ class JobService:
         job = NewJob(
             id=job_id,
             operation=operation,
-            params=params
-            | {"parents": source.parents, "normalization": source.normalization.model_dump()},
+            params=params,
             input_ref=source.ref or input_latents_ref(job_id),
             batch_key=_batch_key(operation, params, model),
             tenant=call.tenant,
@@ -267,6 +269,8 @@ class JobService:
             raise
         if created:
             self._metrics.jobs_submitted.labels(job.operation).inc()
+            fields = {LogField.JOB_ID: queued.id, LogField.OPERATION: queued.operation}
+            self._log.info("job submitted", **fields)
         else:
             await self._forget(stored)
         return Submission(queued, replayed=not created)
@@ -293,6 +297,10 @@ def _resolved(request: Request, model: Model) -> dict[str, Any]:
     if "seed" in params and params["seed"] is None:
         params["seed"] = secrets.randbits(_CHOSEN_SEED_BITS)
     return params
+
+
+def _origin(source: LatentsSource) -> dict[str, Any]:
+    return {"parents": source.parents, "normalization": source.normalization.model_dump()}
 
 
 def _batch_key(operation: Operation, params: dict[str, Any], model: Model) -> str:

@@ -1,7 +1,6 @@
 """What a gateway does on its own: keep the queue moving, show its load, forget old blobs."""
 
 import asyncio
-import contextlib
 from datetime import timedelta
 from typing import Self
 
@@ -9,6 +8,7 @@ import structlog
 
 from service.errors import QueueUnavailable
 from service.jobqueue.queue import JobQueue
+from service.jobqueue.tasks import cancel_and_wait
 from service.settings import GatewaySettings
 from service.store.blobs import BlobStore
 from service.store.refs import INPUTS, LATENTS, MESHES
@@ -47,10 +47,7 @@ class Upkeep:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*(cancel_and_wait(task) for task in self._tasks))
 
     async def tick(self) -> None:
         """One round: due retries and deadlines, then the gauges of the queue's load."""

@@ -26,7 +26,12 @@ def latents_ref(shape_id: str) -> str:
 
 
 def mesh_ref(
-    shape_id: str, *, resolution: int, target_faces: int | None, space: str, format: str  # noqa: A002
+    shape_id: str,
+    *,
+    resolution: int,
+    target_faces: int | None,
+    space: str,
+    format: str,  # noqa: A002
 ) -> str:
     """One mesh of a shape; the name holds everything that the bytes depend on."""
     faces = "" if target_faces is None else f"-{target_faces}"

@@ -249,7 +249,7 @@ class Engine:
             resolution=options.resolution,
             target_faces=options.target_faces,
             space=options.space,
-            mesh_format=options.format,
+            format=options.format,
         )
         self._io.run(self._store.put(name, data))
         if not task.makes_new_shapes:

@@ -10,11 +10,12 @@ import structlog
 from service.errors import QueueUnavailable, WorkerCrashed
 from service.jobqueue.lease import Beat, Canceled, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.queue import JobQueue
+from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import JobState, Stage
 from service.telemetry import LogField, WorkerMetrics
 from service.worker.child import Finished, Idle, Progress
 from service.worker.persistence import persistently
-from service.worker.process import EngineProcess
+from service.worker.process import EngineDiedError, EngineProcess
 
 _PROGRESS_INTERVAL_S = 0.25
 """Least time between two beats, so that fast steps do not flood Redis."""
@@ -56,9 +57,7 @@ class Execution:
         try:
             await self._follow()
         finally:
-            beats.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await beats
+            await cancel_and_wait(beats)
 
     def cancel(self, job_id: str) -> None:
         """Stop working on a job, if it is one of these; it then ends as canceled."""
@@ -97,7 +96,9 @@ class Execution:
                 case Idle(memory):
                     for kind, used in memory.items():
                         self._metrics.gpu_memory.labels(kind=kind).set(used)
-                    return
+                    break
+        if self._leases:
+            raise EngineDiedError("the model process left jobs without an outcome")
 
     async def _finish(self, job_id: str, outcome: Outcome) -> None:
         lease = self._leases.pop(job_id, None)

@@ -16,6 +16,7 @@ from service.errors import QueueUnavailable
 from service.jobqueue.lease import Lease
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import WorkerInfo
+from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Operation
 from service.settings import WorkerSettings
 from service.telemetry import LogField, WorkerMetrics
@@ -275,8 +276,7 @@ async def _run_accompanied(
             for task in done:
                 task.result()
     finally:
-        for task in tasks:
-            task.cancel()
+        await asyncio.gather(*(cancel_and_wait(task) for task in tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

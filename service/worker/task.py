@@ -1,7 +1,7 @@
 """One job inside the engine: its input, its samples, its clock."""
 
 import io
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,8 @@ from service.jobs import Job, Operation, new_id
 from service.worker.progress import ProgressMeter
 from service.worker.results import MeshOptions, Provenance
 from service.worker.stopwatch import Stopwatch
+
+_SEED = re.compile("[0-9]{1,20}")
 
 
 @dataclass(slots=True)
@@ -80,8 +82,7 @@ class Task:
     def provenance(self, sample: int, model: Mapping[str, str]) -> Provenance:
         """What is known of one of its shapes, made with ``model``."""
         params = self.job.params
-        known = self.parent.metadata if self.parent else {}
-        seed, category = _origin(known)
+        seed, category = _origin(self.parent.metadata if self.parent else {})
         if self.job.operation in (Operation.GENERATE, Operation.RESAMPLE):
             seed, category = self.seed(sample), self.category
         return Provenance(
@@ -91,17 +92,18 @@ class Task:
             seed=seed,
             category=category,
             parents=tuple(params.get("parents", ())),
-            normalization=_normalization(params.get("normalization"), known),
+            normalization=_normalization(params.get("normalization")),
         )
 
 
 def _origin(metadata: Mapping[str, str]) -> tuple[int | None, str | None]:
-    seed = metadata.get("seed")
-    return (int(seed) if seed else None), metadata.get("category") or None
+    """Seed and category that latents say of themselves; uploads may say anything."""
+    seed = metadata.get("seed", "")
+    number = int(seed) if _SEED.fullmatch(seed) else None
+    return number, metadata.get("category") or None
 
 
-def _normalization(given: dict[str, Any] | None, metadata: Mapping[str, str]) -> Normalization:
-    frame = given or json.loads(metadata.get("normalization") or "null")
+def _normalization(frame: Mapping[str, Any] | None) -> Normalization:
     if frame is None:
         return Normalization.identity()
     x, y, z = frame["center"]

@@ -37,7 +37,9 @@ def test_folding_changes_no_gradient() -> None:
 
     def gradients(folded: bool) -> list[torch.Tensor]:
         features = model.decode_features(model.encode(points))
-        logits = model.fold(features)(queries) if folded else model.query_reference(queries, features)
+        logits = (
+            model.fold(features)(queries) if folded else model.query_reference(queries, features)
+        )
         return list(torch.autograd.grad(logits.square().sum(), list(model.parameters())))
 
     for one, other in zip(gradients(folded=True), gradients(folded=False), strict=True):

@@ -44,7 +44,9 @@ def test_a_box_comes_back_as_that_box(pipeline: ShapePipeline, box_latents: Late
 def test_latents_have_the_shapes_the_model_declares(
     pipeline: ShapePipeline, box_latents: Latents
 ) -> None:
-    declared = {level["level"]: (level["tokens"], level["channels"]) for level in pipeline.info.levels}
+    declared = {
+        level["level"]: (level["tokens"], level["channels"]) for level in pipeline.info.levels
+    }
     assert {k: v.shape for k, v in box_latents.to_numpy(0).items()} == declared
 
 
@@ -68,7 +70,9 @@ def test_generation_is_repeatable_and_seeds_differ(
     assert equal(first, other) == [False] * 3
 
 
-@pytest.mark.parametrize(("keep_level", "kept"), [(3, [True, False, False]), (2, [True, True, False])])
+@pytest.mark.parametrize(
+    ("keep_level", "kept"), [(3, [True, False, False]), (2, [True, True, False])]
+)
 def test_resampling_keeps_the_levels_it_is_told_to(
     pipeline: ShapePipeline, box_latents: Latents, keep_level: int, kept: list[bool]
 ) -> None:
@@ -83,7 +87,9 @@ def test_the_observer_sees_progress_grow_and_can_stop_the_work(
 ) -> None:
     seen: dict[str, list[float]] = {}
     pipeline.meshes(
-        box_latents, resolution=64, observe=lambda stage, done: seen.setdefault(stage, []).append(done)
+        box_latents,
+        resolution=64,
+        observe=lambda stage, done: seen.setdefault(stage, []).append(done),
     )
     assert seen["decode"] == sorted(seen["decode"])
     assert 0 < seen["decode"][0] <= seen["decode"][-1] <= 1

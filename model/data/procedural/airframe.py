@@ -155,14 +155,12 @@ def podded_engine(wing: Wing, share: float, radius: float, slenderness: float) -
     """A jet engine on a pylon below and before the right wing."""
     engine = Assembly()
     x, y, z = wing.at(share)
-    length = 2.0 * radius * slenderness * 0.5
+    length = radius * slenderness
     drop = radius + 0.5 * wing.thickness + 0.01
     ahead = z + 0.32 * length
     engine.add(nacelle((x, y - drop, ahead - 0.05), radius, length))
-    pylon = [
-        (ahead - 0.6 * length, 0.0), (ahead, -drop), (ahead + 0.15 * length, -drop + 0.3 * radius),
-        (z - 0.05, 0.015), (z - 0.18, 0.0),
-    ]  # fmt: skip
+    back = ahead - 0.45 * length
+    pylon = [(z - 0.2, 0.0), (back, -drop), (back + 0.6 * length, -drop), (z - 0.04, 0.015)]
     engine.prism(pylon, 0.04, center=[x, y, 0.0], plane="zy", rounding=0.01)
     return engine
 

@@ -21,15 +21,15 @@ def blaster(rng: np.random.Generator) -> Assembly:
     gun.add(_emitter(rng, front, 0.45 * min(height, width)))
     z = rear + rng.uniform(0.12, 0.35)
     lean = rng.uniform(0.04, 0.16)
-    gun.beam([0.0, low + 0.05, z], [0.0, low - rng.uniform(0.28, 0.4), z - lean], 0.6 * width, 0.2,
-             rounding=0.03)  # fmt: skip
+    foot = [0.0, low - rng.uniform(0.28, 0.4), z - lean]
+    gun.beam([0.0, -0.04, z + 0.03], foot, 0.6 * width, 0.2, rounding=0.03)
     if chance(rng, 0.6):
-        guard = [[0.0, low, z + 0.3], [0.0, low - 0.15, z + 0.28], [0.0, low - 0.16, z]]
+        guard = [[0.0, -0.04, z + 0.3], [0.0, low - 0.15, z + 0.28], [0.0, low - 0.16, z]]
         gun.tube(guard, 0.024)
     if chance(rng, 0.6):
-        size = [0.7 * width, rng.uniform(0.2, 0.45), rng.uniform(0.16, 0.32)]
+        size = [0.7 * width, rng.uniform(0.2, 0.45) - low, rng.uniform(0.16, 0.32)]
         z = front - rng.uniform(0.2, 0.35)
-        gun.box(size, [0.0, low - 0.5 * size[1] + 0.03, z], rounding=pick(rng, (0.0, 0.03)))
+        gun.box(size, [0.0, -0.5 * size[1] + 0.03, z], rounding=pick(rng, (0.0, 0.03)))
     gun.add(_top_piece(rng, top, length))
     if chance(rng, 0.55):
         gun.add(_shoulder_stock(rng, rear, width))
@@ -45,7 +45,7 @@ def _shell(rng: np.random.Generator, length: float, height: float, width: float)
     a, b, c, d = rng.uniform(0.05, 0.16, 4).tolist()
     if kind == "step":
         outline = [
-            (rear, low + b), (rear + b, low), (rear + 0.62 * length, low), (rear + 0.7 * length, -d),
+            (rear, low + b), (rear + b, low), (0.12 * length, low), (0.2 * length, -d),
             (front, -d), (front, top - c), (front - c, top), (rear, top),
         ]  # fmt: skip
     elif kind == "wedge":
@@ -97,17 +97,17 @@ def _top_piece(rng: np.random.Generator, top: float, length: float) -> Assembly:
     z = rng.uniform(-0.15, 0.1)
     if kind == "handle":
         high, half = top + rng.uniform(0.12, 0.2), rng.uniform(0.15, 0.28)
-        part.tube([[0.0, top - 0.02, z - half - 0.06], [0.0, high, z - half],
-                   [0.0, high, z + half], [0.0, top - 0.02, z + half + 0.06]], 0.035)  # fmt: skip
+        part.tube([[0.0, 0.0, z - half - 0.06], [0.0, high, z - half],
+                   [0.0, high, z + half], [0.0, 0.0, z + half + 0.06]], 0.035)  # fmt: skip
     elif kind == "scope":
         y = top + rng.uniform(0.08, 0.12)
         part.rod([0.0, y, z - 0.22], [0.0, y, z + 0.22], 0.06, 0.075, rounding=0.01)
-        part.box([0.06, 0.14, 0.14], [0.0, top + 0.03, z])
+        part.box([0.06, 0.24, 0.14], [0.0, top - 0.02, z])
     elif kind == "rail":
         part.box([0.1, 0.1, 0.7 * length], [0.0, top + 0.02, 0.0], rounding=0.01)
     elif kind == "fins":
         for step in range(3):
-            fin = [(0.0, -0.05), (0.12, -0.05), (0.06, 0.12), (0.0, 0.12)]
+            fin = [(0.0, -0.14), (0.12, -0.14), (0.06, 0.12), (0.0, 0.12)]
             part.prism(fin, 0.07, center=[0.0, top, z - 0.2 + 0.18 * step], plane="zy")
     return part
 

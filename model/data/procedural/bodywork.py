@@ -70,7 +70,7 @@ def draw_frame(rng: np.random.Generator, shape: Silhouette) -> Frame:
     toy = chance(rng, 0.25)
     length = rng.uniform(*shape.length) * (0.85 if toy else 1.0)
     wheel_radius = rng.uniform(*shape.wheel) * (1.18 if toy else 1.0)
-    belt = max(rng.uniform(*shape.belt), 2.0 * wheel_radius + 0.15)
+    belt = max(rng.uniform(*shape.belt), 2.0 * wheel_radius + 0.26)
     return Frame(
         length=length,
         width=rng.uniform(*shape.width),
@@ -118,26 +118,28 @@ def wheel_profile(
 def body(rng: np.random.Generator, frame: Frame, cowl: float, tail: float) -> Assembly:
     """The body below the windows: a deck over the wheels, and skirts that leave the arches open."""
     body = Assembly()
-    nose = frame.arch + rng.uniform(0.25, 0.95) * (frame.belt - frame.arch)
+    depth = frame.belt - frame.arch
+    nose = frame.arch + rng.uniform(0.35, 0.95) * depth
     trunk = frame.belt - rng.uniform(0.0, 0.1)
-    lean, edge = rng.uniform(0.0, 0.2), frame.edge
-    front, rear = frame.front - edge, frame.rear + edge
-    bottom = frame.arch + edge
-    if chance(rng, 0.55):
-        reach = rng.uniform(0.12, 0.28)
+    lean, edge = rng.uniform(0.0, 0.2), min(frame.edge, 0.25 * depth)
+    hood = frame.front - cowl
+    reach = min(rng.uniform(0.12, 0.28), 0.4 * hood) if chance(rng, 0.55) else 0.0
+    if reach > 0.0:
         body.add(_fascia(rng, frame, nose, reach))
-        front -= reach
+    front, rear = frame.front - reach - edge, frame.rear + edge
+    low = frame.arch + edge
+    shoulder = max(nose - edge, low + 0.04)
     outline = [
-        (rear + 0.03, bottom),
-        (front - 0.03, bottom),
-        (front, max(0.5 * (bottom + nose) - edge, bottom + 0.01)),
-        (front - lean, max(nose - edge, bottom + 0.02)),
-        (cowl, frame.belt - edge),
-        (tail, trunk - edge),
-        (rear + 0.3 * lean, max(trunk - 0.05 - edge, bottom + 0.02)),
+        (rear + 0.03, low),
+        (front - 0.03, low),
+        (front, 0.5 * (low + shoulder)),
+        (max(front - lean, cowl + 0.05), shoulder),
+        (cowl, max(frame.belt - edge, shoulder)),
+        (tail, max(trunk - edge, low + 0.05)),
+        (rear + 0.3 * lean, max(trunk - 0.05 - edge, low + 0.03)),
     ]
     body.prism(outline, frame.width, plane="zy", rounding=edge)
-    for skirt in skirts(frame):
+    for skirt in skirts(frame, nose=reach):
         body.prism(skirt, frame.width - 0.01, plane="zy", rounding=0.02)
     if chance(rng, 0.25):
         body.add(flares(frame))
@@ -161,8 +163,11 @@ def _fascia(rng: np.random.Generator, frame: Frame, top: float, reach: float) ->
     return fascia
 
 
-def skirts(frame: Frame) -> list[list[tuple[float, float]]]:
-    """Outlines of the sill between the wheels and of the body's two ends below the deck."""
+def skirts(frame: Frame, *, nose: float = 0.0) -> list[list[tuple[float, float]]]:
+    """Outlines of the sill between the wheels and of the body's two ends below the deck.
+
+    The front one ends `nose` behind the front.
+    """
     low, high, middle = frame.floor + 0.02, frame.arch + 0.05, frame.wheel_radius
     reach, slope = 1.14 * frame.wheel_radius + 0.02, 0.6 * frame.wheel_radius
     rear, front = frame.rear_axle + reach, frame.front_axle - reach
@@ -170,13 +175,13 @@ def skirts(frame: Frame) -> list[list[tuple[float, float]]]:
         (rear, low), (front, low), (front, middle), (front + reach - slope, high),
         (rear - reach + slope, high), (rear, middle),
     ]  # fmt: skip
-    skirts = [sill]
-    for axle, end in ((frame.front_axle, frame.front), (frame.rear_axle, frame.rear)):
+    skirts = [sill] if front - rear > 0.1 else []
+    for axle, end in ((frame.front_axle, frame.front - nose), (frame.rear_axle, frame.rear)):
         side = float(np.sign(end))
         start, stop = axle + side * reach, end - side * 0.05
         lip = start + 0.6 * (stop - start)
         if side * (stop - start) < 0.05:
-            continue
+            continue  # too short an overhang to show
         skirts.append([
             (start, low + 0.06), (lip, low + 0.06), (stop, low + 0.16), (stop, high),
             (axle + side * slope, high), (start, middle),

@@ -122,7 +122,7 @@ def _pickup(rng: np.random.Generator) -> Assembly:
     bed = frame.rear + rng.uniform(0.28, 0.42) * frame.length
     floor = frame.arch + 0.1
     car = running_gear(rng, frame)
-    nose = frame.belt - rng.uniform(0.03, 0.2)
+    nose = frame.belt - rng.uniform(0.03, 0.1)
     outline = [
         (frame.rear, frame.arch), (frame.front, frame.arch), (frame.front, nose - 0.12),
         (frame.front - 0.1, nose), (cowl, frame.belt - 0.03), (bed, frame.belt - 0.03),
@@ -184,10 +184,12 @@ def _van(rng: np.random.Generator) -> Assembly:
     van = running_gear(rng, frame)
     edge, rake = frame.edge, rng.uniform(0.1, 0.6)
     front, rear, top = frame.front - edge, frame.rear + edge, frame.roof - edge
+    low = frame.arch + edge
+    belt = max(frame.belt, low + 0.2)
     outline = [
-        (rear, frame.arch + edge), (front, frame.arch + edge),
-        (front, frame.belt - edge - 0.15 * min(hood, 1.0)), (front - hood, frame.belt),
-        (front - hood - rake, top), (rear + rng.uniform(0.0, 0.15), top), (rear, frame.belt),
+        (rear, low), (front, low), (front, max(belt - edge - 0.15 * hood, low + 0.04)),
+        (front - hood, belt), (front - hood - rake, top), (rear + rng.uniform(0.0, 0.15), top),
+        (rear, belt),
     ]  # fmt: skip
     van.prism(outline, frame.width, plane="zy", rounding=edge)
     for skirt in skirts(frame):
@@ -217,8 +219,9 @@ def _truck(rng: np.random.Generator) -> Assembly:
         (windshield - rng.uniform(0.12, 0.35), frame.roof), (cab_rear, frame.roof),
     ]  # fmt: skip
     truck.prism(cab, frame.width - rng.uniform(0.0, 0.25), plane="zy", rounding=0.05)
-    for skirt in skirts(replace(frame, rear_axle=cab_rear - 1.1 * radius))[:2]:
-        truck.prism(skirt, frame.width - 0.2, plane="zy", rounding=0.02)
+    for skirt in skirts(replace(frame, rear_axle=cab_rear - 1.1 * radius)):
+        if max(z for z, _ in skirt) > cab_rear:
+            truck.prism(skirt, frame.width - 0.2, plane="zy", rounding=0.02)
     truck.add(_cargo(rng, frame, cab_rear))
     truck.add(trim(rng, frame, windshield))
     if chance(rng, 0.3):

@@ -102,7 +102,7 @@ def stealth_fighter(rng: np.random.Generator) -> Assembly:
     plane = Assembly()
     half, shoulder = rng.uniform(0.17, 0.24), rng.uniform(0.25, 0.45)
     for width, reach, height, thickness in (
-        (1.0, 1.0, 0.0, 0.09), (0.68, 0.82, 0.05, 0.1), (0.68, 0.82, -0.04, 0.1),
+        (1.0, 0.92, 0.0, 0.07), (0.68, 0.75, 0.05, 0.1), (0.68, 0.7, -0.04, 0.1),
     ):  # fmt: skip
         x, nose = width * half, reach * rng.uniform(0.94, 1.0)
         plate = [
@@ -110,6 +110,8 @@ def stealth_fighter(rng: np.random.Generator) -> Assembly:
             (x, shoulder - 0.25), (0.05, nose), (-0.05, nose),
         ]  # fmt: skip
         plane.prism(plate, thickness, center=[0.0, height, 0.0], plane="xz", rounding=0.015)
+    radome = [(0.0, 0.2), (0.09, 0.2), (0.06, 0.75), (0.0, 1.0)]
+    plane.lathe(radome, axis=(0.0, 0.0, 1.0), rounding=0.015)
     canopy = [(0.0, -0.3), (0.07, -0.05), (0.07, 0.08), (0.0, 0.28)]
     plane.lathe(canopy, base=[0.0, 0.08, shoulder], axis=(0.0, -0.1, 1.0), rounding=0.02)
     half_span, root = rng.uniform(0.58, 0.75), rng.uniform(0.65, 0.85)

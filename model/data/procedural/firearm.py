@@ -63,11 +63,11 @@ def receiver(rng: np.random.Generator, gun: Layout) -> Assembly:
     receiver = Assembly()
     edge = pick(rng, (0.005, 0.02, 0.035))
     top, bottom = gun.top - edge, gun.bottom + edge
-    slant, step = rng.uniform(0.0, 0.08), rng.uniform(0.0, 0.05)
+    slant, step = rng.uniform(0.0, 0.08), rng.uniform(0.0, 0.4) * (top - bottom)
     outline = [
         (gun.rear, bottom + step), (gun.rear + 0.15, bottom), (gun.front, bottom),
         (gun.front + 0.01, top - 0.02), (gun.front - slant, top), (gun.rear + slant, top),
-        (gun.rear, top - 0.04),
+        (gun.rear, top - 0.3 * (top - bottom)),
     ]  # fmt: skip
     receiver.prism(outline, gun.width, plane="zy", rounding=edge)
     return receiver

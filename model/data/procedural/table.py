@@ -53,6 +53,11 @@ class _Plan:
         return self.plate.height
 
     @property
+    def footprint(self) -> tuple[float, float]:
+        """Width and depth of the largest block that stays under the top's corners."""
+        return 2.0 * self.reach_x + self.member, 2.0 * self.reach_z + self.member
+
+    @property
     def ceiling(self) -> float:
         """Height of the top's lower face."""
         return self.plate.height - self.plate.thickness
@@ -186,14 +191,14 @@ def _sled_frames(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> N
 def _panels(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """Two full side boards, with a back board or a shelf between them."""
     board = 0.8 * plan.member
-    x = 0.5 * plan.width * rng.uniform(0.85, 1.0) - 0.5 * board
-    depth = 0.95 * plan.depth
+    width, depth = plan.footprint
+    x = 0.5 * width * rng.uniform(0.85, 1.0) - 0.5 * board
     for side in (-x, x):
         assembly.box((board, plan.under, depth), (side, 0.5 * plan.under, 0))
     kind = pick(rng, ("none", "back", "shelf", "bottom"))
     if kind == "back":
         drop = rng.uniform(0.3, 0.9) * plan.height
-        assembly.box((2.0 * x, drop, board), (0, plan.under - 0.5 * drop, -0.35 * plan.depth))
+        assembly.box((2.0 * x, drop, board), (0, plan.under - 0.5 * drop, -0.4 * depth))
     elif kind != "none":
         y = 0.5 * board if kind == "bottom" else rng.uniform(0.25, 0.6) * plan.height
         assembly.box((2.0 * x, board, depth), (0, y, 0))
@@ -202,10 +207,10 @@ def _panels(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
 def _drawers(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A desk: a drawer cabinet at one or both ends, legs or a panel at the open one."""
     member = plan.member
-    wide = plan.width * rng.uniform(0.24, 0.34)
+    width, depth = (0.98 * size for size in plan.footprint)
+    wide = width * rng.uniform(0.25, 0.35)
     floor = pick(rng, (0.0, 0.12, rng.uniform(0.35, 0.6))) * plan.height
-    depth = 0.92 * plan.depth
-    x = 0.49 * plan.width - 0.5 * wide
+    x = 0.5 * (width - wide)
     both = chance(rng, 0.45)
     first = pick(rng, (-1.0, 1.0))
     for side in (first, -first) if both else (first,):
@@ -218,7 +223,7 @@ def _drawers(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
             front = (0.86 * wide, 0.72 * pitch, 0.8 * member)
             assembly.box(front, (side * x, y, 0.5 * depth), rounding=0.1 * member)
     if floor > 0.0 or not both:
-        reach = 0.49 * plan.width - 0.5 * member, 0.46 * plan.depth - 0.5 * member
+        reach = 0.5 * (width - member), 0.5 * (depth - member)
         style = pick(rng, LEG_STYLES[:4])
         corner_legs(assembly, style, reach, plan.under, member, (0.0, 0.0))
 
@@ -226,7 +231,7 @@ def _drawers(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
 def _cabinet(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
     """A night stand: a box with drawer fronts on short legs."""
     floor = pick(rng, (0.06, rng.uniform(0.2, 0.45))) * plan.height
-    width, depth = 0.94 * plan.width, 0.94 * plan.depth
+    width, depth = (0.98 * size for size in plan.footprint)
     tall = plan.under - floor
     assembly.box((width, tall, depth), (0, 0.5 * (plan.under + floor), 0))
     count = int(rng.integers(1, 4))
@@ -236,10 +241,7 @@ def _cabinet(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
         assembly.box(front, (0, y, 0.5 * depth), rounding=0.1 * plan.member)
         assembly.sphere((0, y, 0.5 * depth + 0.6 * plan.member), 0.45 * plan.member)
     splay = pick(rng, (0.0, 0.3 * floor))
-    reach = (
-        0.44 * plan.width - 0.5 * plan.member - splay,
-        0.44 * plan.depth - 0.5 * plan.member - splay,
-    )
+    reach = 0.47 * width - 0.5 * plan.member - splay, 0.47 * depth - 0.5 * plan.member - splay
     style = pick(rng, LEG_STYLES[:4])
     corner_legs(assembly, style, reach, floor + plan.member, plan.member, (splay, splay))
 

@@ -1,6 +1,7 @@
 """NumPy `.npy`: a point cloud as one N x 3 array, never pickled objects."""
 
 import io
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -46,5 +47,5 @@ def _read_header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np
         if version == (1, 0):
             return npy_format.read_array_header_1_0(stream)
         return npy_format.read_array_header_2_0(stream)
-    except ValueError as error:
+    except (ValueError, SyntaxError, TokenError) as error:
         raise malformed(f"The header of the npy file cannot be read: {error}.") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64, Real
 
-from model.geometry.errors import malformed
+from model.geometry.errors import malformed, too_large
 
 _LARGEST_WHOLE = 2.0**53  # above it float64, in which text is parsed, skips whole numbers
 
@@ -62,14 +62,23 @@ class NumberRows:
     sizes: Int64[np.ndarray, " r"]
 
     @classmethod
-    def parse(cls, lines: Sequence[bytes], what: str) -> NumberRows:
-        """One row a line; `what` names the rows in errors ("vertex lines").
+    def parse(cls, lines: Sequence[bytes], what: str, *, most: int) -> NumberRows:
+        """One row a line.
+
+        Args:
+            lines: the text, without line ends.
+            what: the rows' name in errors ("vertex lines").
+            most: how many numbers are accepted in all; checked before they are parsed.
 
         Raises:
-            MeshError: `malformed_mesh` where a line holds something that is not a number.
+            MeshError: `malformed_mesh` where a line holds something that is not a number, or
+                `mesh_too_large`.
         """
         text = b"\n".join([*lines, b""])
-        values, sizes = parse_numbers(text, what), _words_per_line(text)
+        sizes = _words_per_line(text)
+        if sizes.sum() > most:
+            raise too_large(f"numbers in the {what}", int(sizes.sum()), most)
+        values = parse_numbers(text, what)
         if len(values) != sizes.sum():
             raise malformed(f"The {what} hold something that is not a number.")
         return cls(values, sizes)

@@ -13,7 +13,9 @@ from model.geometry.limits import MeshLimits
 _VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\n#]*)", re.MULTILINE)
 _FACE = re.compile(rb"^[ \t]*f[ \t]+([^\n#]*)", re.MULTILINE)
 _STATEMENT = re.compile(rb"^[ \t]*([vf])[ \t]", re.MULTILINE)
-_TEXTURE_AND_NORMAL = re.compile(rb"/[^\s]*")
+_MOST_PER_VERTEX = 7  # position, weight and color
+_MOST_PER_FACE = 3  # a fan of n corners makes at least n / 3 triangles
+_CHUNK_BYTES = 4 * 1024 * 1024
 
 
 def read_obj(data: bytes, limits: MeshLimits) -> RawMesh:
@@ -25,15 +27,38 @@ def read_obj(data: bytes, limits: MeshLimits) -> RawMesh:
         MeshError: `malformed_mesh`, `mesh_too_large` or `invalid_mesh_index`.
     """
     text = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\\\n", b" ")
-    text = _TEXTURE_AND_NORMAL.sub(b"", text)
+    if b"/" in text:
+        text = _without_attributes(text)
     vertex_lines = _VERTEX.findall(text)
     check_counts(len(vertex_lines), 0, limits)
-    vertices = NumberRows.parse(vertex_lines, "vertex lines").leading(3, "vertex lines")
+    most = _MOST_PER_VERTEX * limits.max_vertices
+    vertices = NumberRows.parse(vertex_lines, "vertex lines", most=most)
     face_lines = _FACE.findall(text)
     check_counts(0, len(face_lines), limits)
-    rows = NumberRows.parse(face_lines, "face lines")
+    most = _MOST_PER_FACE * limits.max_faces
+    rows = NumberRows.parse(face_lines, "face lines", most=most)
     check_counts(0, fan_size(rows.sizes), limits)
-    return RawMesh(vertices, fan_triangles(_zero_based(rows, text), rows.sizes, limits))
+    faces = fan_triangles(_zero_based(rows, text), rows.sizes, limits)
+    return RawMesh(vertices.leading(3, "vertex lines"), faces)
+
+
+def _without_attributes(text: bytes) -> bytes:
+    """`text` with the texture and normal part of each corner ("/2/3" in "1/2/3") cut out.
+
+    Works on bytes in numpy: a pattern would make one object for each of millions of corners.
+    """
+    kept: list[bytes] = []
+    inside = False
+    for begin in range(0, len(text), _CHUNK_BYTES):
+        characters = np.frombuffer(text, np.uint8)[begin : begin + _CHUNK_BYTES]
+        place = np.arange(1, len(characters) + 1, dtype=np.int32)
+        blank = (characters == ord(" ")) | ((characters >= ord("\t")) & (characters <= ord("\r")))
+        # The last slash or blank before each character decides: odd marks are slashes.
+        marks = np.where(characters == ord("/"), 2 * place + 1, np.where(blank, 2 * place, inside))
+        is_attribute = np.maximum.accumulate(marks) % 2 == 1
+        kept.append(characters[~is_attribute].tobytes())
+        inside = bool(is_attribute[-1])
+    return b"".join(kept)
 
 
 def _zero_based(rows: NumberRows, text: bytes) -> Int64[np.ndarray, " c"]:

@@ -11,6 +11,8 @@ from model.geometry.limits import MeshLimits
 
 # Optional texture coordinates, colors and normals follow the position on each vertex line.
 OFF_HEADER = re.compile(rb"(?:ST)?C?N?OFF\b(?![ \t]*BINARY)")
+_MOST_PER_VERTEX = 12  # position, normal, color, texture coordinates
+_MOST_PER_FACE = 8  # corner count, at most 3 corners for each triangle, color
 _COMMENT = re.compile(rb"#[^\n]*")
 
 
@@ -27,18 +29,21 @@ def read_off(data: bytes, limits: MeshLimits) -> RawMesh:
     lines = [line for line in text[header.end() :].split(b"\n") if line.strip()]
     if not lines:
         raise malformed("The OFF file ends after its header.")
-    counts = NumberRows.parse(lines[:1], "element counts").leading(2, "element counts")
-    vertex_count, face_count = whole_numbers(counts[0], "element counts").tolist()
-    if vertex_count < 0 or face_count < 0:
-        raise malformed("The OFF file declares a negative number of vertices or faces.")
+    counts = lines[0].split(maxsplit=2)[:2]
+    if len(counts) < 2 or not all(count.isdigit() for count in counts):
+        raise malformed("The OFF file does not declare how many vertices and faces it has.")
+    vertex_count, face_count = (int(count) for count in counts)
     if len(lines) - 1 < vertex_count + face_count:
         raise malformed(
             f"The OFF file declares {vertex_count:,} vertices and {face_count:,} faces, "
             f"but only {len(lines) - 1:,} lines follow."
         )
     check_counts(vertex_count, face_count, limits)
-    vertices = NumberRows.parse(lines[1 : 1 + vertex_count], "vertex lines")
-    faces = NumberRows.parse(lines[1 + vertex_count :][:face_count], "face lines")
+    vertex_lines, face_lines = lines[1 : 1 + vertex_count], lines[1 + vertex_count :][:face_count]
+    most = _MOST_PER_VERTEX * limits.max_vertices
+    vertices = NumberRows.parse(vertex_lines, "vertex lines", most=most)
+    most = _MOST_PER_FACE * limits.max_faces
+    faces = NumberRows.parse(face_lines, "face lines", most=most)
     sizes = whole_numbers(faces.leading(1, "face lines")[:, 0], "corner counts")
     if (sizes < 0).any() or (sizes >= faces.sizes).any():
         raise malformed("A face line of the OFF file has fewer indices than it declares.")

@@ -41,5 +41,7 @@ def test_the_generator_decides_everything(balls: TrainingShapes) -> None:
 
 def test_rotations_are_rotations() -> None:
     rotations = random_rotations(50, torch.Generator().manual_seed(0), torch.device("cpu"))
-    torch.testing.assert_close(rotations @ rotations.mT, torch.eye(3).expand(50, 3, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        rotations @ rotations.mT, torch.eye(3).expand(50, 3, 3), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(50))

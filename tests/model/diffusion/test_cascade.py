@@ -24,7 +24,11 @@ def cascade() -> Cascade:
 
 
 def sample(
-    cascade: Cascade, seeds: list[int], category: int = 0, guidance: float = 1.0, kept: tuple[torch.Tensor, ...] = ()
+    cascade: Cascade,
+    seeds: list[int],
+    category: int = 0,
+    guidance: float = 1.0,
+    kept: tuple[torch.Tensor, ...] = (),
 ) -> Latents:
     categories = torch.full((len(seeds),), category)
     return cascade.sample(

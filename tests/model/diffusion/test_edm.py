@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from model.config import DenoiserConfig
 from model.diffusion.denoiser import Conditions, Denoiser
 from model.diffusion.edm import SIGMA_MAX, SIGMA_MIN, denoise, edm_loss, noise_levels
 from model.diffusion.sampler import heun_sampler, seeded_noise
-from model.config import DenoiserConfig
 
 
 def denoiser(coarser: tuple[int, ...] = ()) -> Denoiser:
@@ -21,7 +21,7 @@ def conditions(network: Denoiser, batch: int) -> Conditions:
 
 
 def test_an_untrained_denoiser_shrinks_by_c_skip() -> None:
-    # Its output layer starts at zero, so D(x; sigma) = x / (sigma^2 + 1): the best guess for N(0, 1).
+    # Its output layer starts at zero, so D(x; sigma) = x / (sigma^2 + 1): best for N(0, 1) data.
     network = denoiser()
     x = torch.randn(2, 5, 4)
     sigma = torch.tensor([0.5, 3.0])

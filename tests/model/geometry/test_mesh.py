@@ -16,6 +16,18 @@ from model.geometry.mesh import (
 )
 from tests import shapes
 
+_BOX = shapes.box().mesh
+_FILES = {
+    "glb": export_mesh(_BOX, "glb"),
+    "obj": export_mesh(_BOX, "obj"),
+    "stl": export_mesh(_BOX, "stl"),
+    "text stl": shapes.ascii_stl_bytes(_BOX),
+    "ply": shapes.ply_bytes(_BOX),
+    "text ply": shapes.ascii_ply_bytes(_BOX),
+    "off": shapes.off_bytes(_BOX),
+    "npy": shapes.npy_bytes(np.random.default_rng(0).normal(size=(512, 3))),
+}
+
 
 def _load(data: bytes, hint: str | None = None) -> trimesh.Trimesh:
     mesh = load_mesh(data, hint=hint)
@@ -71,6 +83,12 @@ class TestRoundTrip:
         with pytest.raises(MeshError, match="glb, obj, ply, stl") as caught:
             export_mesh(shapes.box().mesh, kind)
         assert caught.value.code == "unsupported_mesh_format"
+
+    @pytest.mark.parametrize("kind", EXPORT_FORMATS)
+    def test_a_mesh_without_faces_is_not_written(self, kind: str):
+        with pytest.raises(MeshError) as caught:
+            export_mesh(trimesh.Trimesh(), kind)
+        assert caught.value.code == "empty_mesh"
 
     def test_an_export_holds_geometry_only(self):
         mesh = shapes.box().mesh
@@ -219,6 +237,41 @@ class TestReport:
         report = mesh_report(mesh)
         assert not report.watertight
         assert report.boundary_edges == 2
+
+    def test_nothing_is_not_measured(self):
+        with pytest.raises(ValueError, match="at least one face"):
+            mesh_report(trimesh.Trimesh())
+
+
+class TestDamage:
+    """Whatever happens to a file, its reader answers with a mesh or with a `MeshError`."""
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize("name", _FILES)
+    def test_changed_bytes(self, name: str):
+        data = _FILES[name]
+        generator = np.random.default_rng(0)
+        for _ in range(100):
+            damaged = np.frombuffer(data, dtype=np.uint8).copy()
+            # Headers and counts stand in front: half of the damage goes there.
+            end = min(len(data), 300) if generator.random() < 0.5 else len(data)
+            places = generator.integers(end, size=3)
+            damaged[places] = generator.integers(256, size=3)
+            self._reads_or_refuses(damaged.tobytes(), name)
+
+    @pytest.mark.parametrize("name", _FILES)
+    def test_cut_off_bytes(self, name: str):
+        data = _FILES[name]
+        for kept in np.linspace(0, len(data), 60, dtype=int).tolist():
+            self._reads_or_refuses(data[:kept], name)
+
+    @staticmethod
+    def _reads_or_refuses(data: bytes, name: str) -> None:
+        try:
+            shape = load_mesh(data, hint=name.split()[-1])
+        except MeshError:
+            return
+        assert np.isfinite(shape.vertices).all()
 
 
 class TestRealMeshes:

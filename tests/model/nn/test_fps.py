@@ -13,7 +13,9 @@ def test_points_on_a_line_are_taken_ends_first() -> None:
 
 def test_a_prefix_is_a_shorter_run() -> None:
     cloud = torch.rand(2, 200, 3)
-    assert torch.equal(farthest_point_sampling(cloud, 50)[:, :20], farthest_point_sampling(cloud, 20))
+    assert torch.equal(
+        farthest_point_sampling(cloud, 50)[:, :20], farthest_point_sampling(cloud, 20)
+    )
 
 
 def test_more_points_than_there_are_is_refused() -> None:

@@ -14,7 +14,9 @@ class Line(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.layers = nn.Sequential(nn.Linear(2, 80), nn.Tanh(), nn.Linear(80, 80), nn.Linear(80, 1))
+        self.layers = nn.Sequential(
+            nn.Linear(2, 80), nn.Tanh(), nn.Linear(80, 80), nn.Linear(80, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.layers(x)
@@ -28,7 +30,7 @@ def loss(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def config(steps: int, **changes: float) -> TrainingConfig:
-    # The schedule depends on `steps`, so an interrupted run is imitated by an error, not by fewer steps.
+    # The schedule depends on `steps`: an interrupted run is imitated by an error.
     return TrainingConfig(steps=steps, warmup=5, save_every=10, log_every=5, **changes)  # type: ignore[arg-type]
 
 

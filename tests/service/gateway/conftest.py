@@ -1,4 +1,4 @@
-"""A real gateway on a free port for the whole run, an empty queue and a fake worker for each test."""
+"""A real gateway for the whole run; an empty queue and a fake worker for each test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -78,10 +77,3 @@ def blobs(settings: GatewaySettings) -> LocalBlobStore:
 async def worker(own_queue: JobQueue, blobs: LocalBlobStore) -> AsyncIterator[FakeWorker]:
     async with FakeWorker(own_queue, blobs, MODEL) as worker:
         yield worker
-
-
-@pytest.fixture
-def empty_file(tmp_path: Path) -> Path:
-    path = tmp_path / "empty"
-    path.touch()
-    return path

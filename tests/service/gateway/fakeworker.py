@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import io
 import json
@@ -19,6 +18,7 @@ from service.errors import ServiceError
 from service.jobqueue.lease import Beat, Canceled, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import WorkerInfo
+from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Job, Operation, ShapeRecord, Stage, new_id
 from service.store.blobs import BlobStore
 from service.store.refs import latents_ref, mesh_ref
@@ -82,9 +82,7 @@ class FakeWorker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await cancel_and_wait(self._task)
 
     async def _serve(self) -> None:
         while True:

@@ -15,6 +15,7 @@ import trimesh
 from model.latentfile import LatentFile
 from service.errors import EmptySurface
 from service.jobqueue.queue import JobQueue
+from service.jobqueue.waiters import JobWaiters
 from service.jobs import JobState
 from service.store.local import LocalBlobStore
 from tests.service.gateway.fakeworker import LEVELS, MODEL, FakeWorker, drawn_levels
@@ -112,7 +113,11 @@ async def test_a_zip_holds_everything(client: httpx.AsyncClient, worker: FakeWor
     first, second = (shape["id"] for shape in job["shapes"])
     assert set(archive.namelist()) == {
         "job.json",
-        *(f"{shape}/{name}" for shape in (first, second) for name in ("mesh.glb", "latents.safetensors")),
+        *(
+            f"{shape}/{name}"
+            for shape in (first, second)
+            for name in ("mesh.glb", "latents.safetensors")
+        ),
     }
     latents = LatentFile.from_safetensors(archive.read(f"{second}/latents.safetensors"))
     np.testing.assert_array_equal(latents.levels[3], drawn_levels(2)[3])
@@ -166,6 +171,7 @@ async def test_a_failed_job_answers_with_its_own_error(
     worker.failure = EmptySurface("No surface.", suggestion="Another seed.")
     response = await client.post("/generate?category=table")
     assert code_of(response) == (500, "empty_surface")
+    assert response.headers["preference-applied"] == "wait=10"
     problem = response.json()
     assert problem["job"] == worker.seen[0].id
     assert (problem["detail"], problem["suggestion"]) == ("No surface.", "Another seed.")
@@ -187,18 +193,9 @@ async def test_a_caller_who_leaves_cancels_unless_there_is_a_key(
     if key:
         await asyncio.sleep(0.2)
         worker.open.set()
-    ended = await eventually_final(own_queue, worker.seen[0].id)
-    assert ended is (JobState.SUCCEEDED if key else JobState.CANCELED)
-
-
-async def eventually_final(queue: JobQueue, job_id: str) -> JobState:
-    async with asyncio.timeout(5):
-        while True:
-            job = await queue.get(job_id)
-            assert job is not None
-            if job.state.terminal:
-                return job.state
-            await asyncio.sleep(0.01)
+    async with JobWaiters(own_queue) as waiters:
+        ended = await waiters.wait(worker.seen[0].id, 5)
+    assert ended.state is (JobState.SUCCEEDED if key else JobState.CANCELED)
 
 
 async def test_idempotency(client: httpx.AsyncClient, worker: FakeWorker) -> None:
@@ -221,9 +218,7 @@ async def test_idempotency_covers_the_body(
         await client.post("/encode", content=sphere_bytes(), headers=headers) for _ in range(2)
     ]
     assert again.json()["id"] == first.json()["id"]
-    other = await client.post(
-        "/encode", content=sphere_bytes(center=(0, 0, 0)), headers=headers
-    )
+    other = await client.post("/encode", content=sphere_bytes(center=(0, 0, 0)), headers=headers)
     assert code_of(other) == (422, "idempotency_conflict")
     # Inputs of requests that made no job are not left behind.
     folder = blobs._root / "inputs"
@@ -409,6 +404,20 @@ async def test_wrong_latents(
     response = await client.post(f"/decode?{query}", content=content)
     assert code_of(response) == expected
     assert response.json()["param"] == param
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seed", "seven"), ("seed", str(2**64)), ("normalization", '{"scale": 1}')]
+)
+async def test_wrong_metadata_of_latents(
+    client: httpx.AsyncClient, worker: FakeWorker, key: str, value: str
+) -> None:
+    metadata = {"weights_sha256": MODEL["weights_sha256"], key: value}
+    response = await client.post(
+        "/resample", content=LatentFile(drawn_levels(0), metadata).to_safetensors()
+    )
+    assert code_of(response) == (422, "invalid_latents")
+    assert key in response.json()["detail"]
 
 
 async def test_other_weights_on_demand(client: httpx.AsyncClient, worker: FakeWorker) -> None:

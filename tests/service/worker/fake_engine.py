@@ -27,9 +27,10 @@ MODEL = {
 
 @dataclass
 class FakeEngine:
-    """Plays ``succeed``, ``fail``, ``work`` (until canceled), ``crash``, ``crash_once``, ``freeze``.
+    """Plays ``succeed``, ``fail``, ``work``, ``crash``, ``crash_once``, ``freeze``, ``forget``.
 
-    ``work`` ends by itself after ``seconds``; ``crash_once`` crashes while ``marker`` is absent.
+    ``work`` ends after ``seconds`` or when it is canceled; ``crash_once`` crashes while the file
+    ``marker`` is absent; ``forget`` reports no outcome at its first attempt.
     """
 
     model: dict[str, Any]
@@ -37,7 +38,8 @@ class FakeEngine:
 
     def run(self, jobs: Sequence[Job], reporter: Reporter) -> None:
         for job in jobs:
-            reporter.finished(job.id, self._play(job, len(jobs), reporter))
+            if job.params.get("play") != "forget" or job.attempts > 1:
+                reporter.finished(job.id, self._play(job, len(jobs), reporter))
 
     def memory(self) -> dict[str, int]:
         return {"allocated": 5}

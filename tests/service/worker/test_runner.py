@@ -5,37 +5,64 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
+from service.errors import QueueUnavailable
 from service.jobqueue.queue import JobQueue
+from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Job, JobState, Operation, QueueLimits
 from service.settings import WorkerSettings
 from service.telemetry import WorkerMetrics
-from service.worker.child import BatchEngine
+from service.worker.child import BatchEngine, Finished, Idle, Progress, Ready
 from service.worker.process import EngineLoadError, EngineProcess
 from service.worker.runner import Runner
 from tests.service.worker import fake_engine
 from tests.service.worker.jobs import new_job
 
 
+class WarmProcess(EngineProcess):
+    """A model process that outlives its worker, to spare the next test the start."""
+
+    def __init__(self) -> None:
+        super().__init__(fake_engine.load, log_level="error")
+        self._ready: Ready | None = None
+        self._idle = True
+
+    async def start(self) -> Ready:
+        alive = self._process is not None and self._process.is_alive()
+        if self._ready is None or not alive or not self._idle:
+            self._ready = await super().start()
+            self._idle = True
+        return self._ready
+
+    def submit(self, jobs: Iterable[Job]) -> None:
+        self._idle = False
+        super().submit(jobs)
+
+    async def receive(self) -> Progress | Finished | Idle:
+        report = await super().receive()
+        self._idle = isinstance(report, Idle)
+        return report
+
+    async def stop(self) -> None:
+        if self._process is not None and not self._process.is_alive():
+            await super().stop()
+
+    async def cool_down(self) -> None:
+        await super().stop()
+
+
 class Worker:
     """A runner in a task of the test's loop."""
 
-    def __init__(
-        self,
-        queue: JobQueue,
-        load: Callable[[], BatchEngine] = fake_engine.load,
-        *,
-        silence_s: float = 30.0,
-        drain_s: float = 10.0,
-    ) -> None:
+    def __init__(self, queue: JobQueue, engine: EngineProcess, *, drain_s: float = 10.0) -> None:
         settings = WorkerSettings(lease_s=2.0, beat_s=0.2, slots=4, worker_drain_s=drain_s)
-        self.engine = EngineProcess(load, log_level="error", silence_s=silence_s)
+        self.engine = engine
         self.metrics = WorkerMetrics(CollectorRegistry(), version="0")
         self.runner = Runner(queue, self.engine, self.metrics, settings)
         self.task = asyncio.create_task(self.runner.run())
@@ -59,17 +86,43 @@ def limits() -> QueueLimits:
     return QueueLimits(lease_ms=2000)
 
 
+def process(load: Callable[[], BatchEngine], silence_s: float = 30.0) -> EngineProcess:
+    return EngineProcess(load, log_level="error", silence_s=silence_s)
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmProcess]:
+    warm = WarmProcess()
+    yield warm
+    asyncio.run(warm.cool_down())
+
+
+Hire = Callable[..., Awaitable[Worker]]
+
+
 @pytest_asyncio.fixture
-async def worker(queue: JobQueue) -> AsyncIterator[Worker]:
-    worker = await Worker(queue).ready()
-    yield worker
-    if not worker.task.done():
-        await worker.stop()
+async def hire(queue: JobQueue, warm: WarmProcess) -> AsyncIterator[Hire]:
+    """Starts workers that are gone after the test."""
+    workers: list[Worker] = []
+
+    async def hire(engine: EngineProcess = warm, *, drain_s: float = 10.0) -> Worker:
+        workers.append(Worker(queue, engine, drain_s=drain_s))
+        return await workers[-1].ready()
+
+    yield hire
+    for worker in workers:
+        await until(lambda worker=worker: worker.runner._execution is None or worker.task.done())
+        await cancel_and_wait(worker.task)
+
+
+@pytest_asyncio.fixture
+async def worker(hire: Hire) -> Worker:
+    return await hire()
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (the worker knows nothing of tests)
             await asyncio.sleep(0.01)
 
 
@@ -105,27 +158,25 @@ async def test_a_job_succeeds(queue: JobQueue, worker: Worker) -> None:
     await until(lambda: worker.sample("lagem_gpu_memory_bytes", kind="allocated") == 5)
 
 
-async def test_jobs_that_wait_together_run_together(queue: JobQueue) -> None:
+async def test_jobs_that_wait_together_run_together(queue: JobQueue, hire: Hire) -> None:
     jobs = [(await queue.submit(new_job(seed=seed)))[0] for seed in range(3)]
-    worker = await Worker(queue).ready()
+    worker = await hire()
     for job in jobs:
         done = await finished(queue, job)
         assert done.result is not None
         assert done.result["mates"] == 3
     assert worker.sample("lagem_batch_size_sum", op="generate") == 3
-    await worker.stop()
 
 
-async def test_a_failing_job_leaves_its_mates_alone(queue: JobQueue) -> None:
+async def test_a_failing_job_leaves_its_mates_alone(queue: JobQueue, hire: Hire) -> None:
     bad, _ = await queue.submit(new_job(play="fail"))
     good, _ = await queue.submit(new_job())
-    worker = await Worker(queue).ready()
+    await hire()
     failed = await finished(queue, bad)
     assert failed.state is JobState.FAILED
     assert failed.error is not None
     assert failed.error["code"] == "empty_surface"
     assert (await finished(queue, good)).state is JobState.SUCCEEDED
-    await worker.stop()
 
 
 async def test_the_worker_announces_itself_while_it_is_ready(
@@ -156,15 +207,14 @@ async def test_a_running_job_is_canceled_at_once(queue: JobQueue, worker: Worker
     assert time.monotonic() - before < 1.0
 
 
-async def test_canceling_one_job_of_a_batch_spares_the_others(queue: JobQueue) -> None:
+async def test_canceling_one_job_of_a_batch_spares_the_others(queue: JobQueue, hire: Hire) -> None:
     unwanted, _ = await queue.submit(new_job(play="work"))
     wanted, _ = await queue.submit(new_job())
-    worker = await Worker(queue).ready()
+    await hire()
     await running(queue, unwanted)
     await queue.cancel(unwanted.id)
     assert (await finished(queue, unwanted)).state is JobState.CANCELED
     assert (await finished(queue, wanted)).state is JobState.SUCCEEDED
-    await worker.stop()
 
 
 async def test_a_held_job_that_is_canceled_never_starts(queue: JobQueue, worker: Worker) -> None:
@@ -201,12 +251,12 @@ async def test_a_job_past_its_deadline_is_stopped(queue: JobQueue, worker: Worke
 
 
 async def test_the_jobs_of_a_killed_model_process_are_run_again_alone(
-    queue: JobQueue, tmp_path: Path
+    queue: JobQueue, tmp_path: Path, hire: Hire
 ) -> None:
     marker = str(tmp_path / "crashed")
     killer, _ = await queue.submit(new_job(play="crash_once", marker=marker))
     mate, _ = await queue.submit(new_job())
-    worker = await Worker(queue).ready()
+    worker = await hire()
     for job in (killer, mate):
         done = await finished(queue, job)
         assert done.state is JobState.SUCCEEDED
@@ -214,7 +264,6 @@ async def test_the_jobs_of_a_killed_model_process_are_run_again_alone(
         assert done.result is not None
         assert done.result["mates"] == 1
     assert worker.sample("lagem_jobs_redelivered_total") == 2
-    await worker.stop()
 
 
 async def test_a_job_that_kills_every_process_is_given_up(queue: JobQueue, worker: Worker) -> None:
@@ -227,13 +276,20 @@ async def test_a_job_that_kills_every_process_is_given_up(queue: JobQueue, worke
     assert "signal 9" in given_up.error["detail"]
 
 
-async def test_a_hung_model_process_is_replaced(queue: JobQueue) -> None:
-    worker = await Worker(queue, silence_s=0.5).ready()
+async def test_a_job_without_an_outcome_is_run_again(queue: JobQueue, hire: Hire) -> None:
+    await hire(process(fake_engine.load))
+    forgotten, _ = await queue.submit(new_job(play="forget"))
+    done = await finished(queue, forgotten)
+    assert done.state is JobState.SUCCEEDED
+    assert done.attempts == 2
+
+
+async def test_a_hung_model_process_is_replaced(queue: JobQueue, hire: Hire) -> None:
+    await hire(process(fake_engine.load, silence_s=0.5))
     hung, _ = await queue.submit(new_job(play="freeze"))
     await reached(queue, hung, lambda job: job.attempts == 2)
     await queue.cancel(hung.id)
     assert (await finished(queue, hung)).state is JobState.CANCELED
-    await worker.stop()
 
 
 async def test_stopping_finishes_what_runs_and_gives_back_what_is_held(
@@ -253,8 +309,10 @@ async def test_stopping_finishes_what_runs_and_gives_back_what_is_held(
     assert taken.job.id == held.id
 
 
-async def test_what_does_not_end_within_the_drain_is_given_back(queue: JobQueue) -> None:
-    worker = await Worker(queue, drain_s=0.3).ready()
+async def test_what_does_not_end_within_the_drain_is_given_back(
+    queue: JobQueue, hire: Hire
+) -> None:
+    worker = await hire(drain_s=0.3)
     job, _ = await queue.submit(new_job(play="work"))
     await running(queue, job)
     await worker.stop()
@@ -265,7 +323,7 @@ async def test_what_does_not_end_within_the_drain_is_given_back(queue: JobQueue)
 
 
 async def test_a_worker_that_is_loading_stops_at_once(queue: JobQueue) -> None:
-    worker = Worker(queue, fake_engine.load_slowly)
+    worker = Worker(queue, process(fake_engine.load_slowly))
     await until(lambda: worker.engine.pid is not None)
     before = time.monotonic()
     await worker.stop()
@@ -274,14 +332,12 @@ async def test_a_worker_that_is_loading_stops_at_once(queue: JobQueue) -> None:
 
 
 async def test_a_model_that_cannot_be_loaded_ends_the_worker(queue: JobQueue) -> None:
-    worker = Worker(queue, fake_engine.fail_to_load)
+    worker = Worker(queue, process(fake_engine.fail_to_load))
     with pytest.raises(EngineLoadError):
         await worker.task
 
 
-async def test_an_idle_model_process_that_dies_is_replaced(
-    queue: JobQueue, worker: Worker
-) -> None:
+async def test_an_idle_model_process_that_dies_is_replaced(queue: JobQueue, worker: Worker) -> None:
     assert worker.engine.pid is not None
     os.kill(worker.engine.pid, signal.SIGKILL)
     job, _ = await queue.submit(new_job())
@@ -304,8 +360,6 @@ class Outage:
     """All calls of a queue fail until it is closed."""
 
     def __init__(self, queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-        from service.errors import QueueUnavailable
-
         async def fail(*args: object) -> None:
             raise QueueUnavailable("Redis is away.")
 

@@ -57,6 +57,28 @@ def test_solids_share_volume_into_one_piece_and_none_is_thin(shapes: list[Solids
         assert pieces == 1, f"seed {seed}"
 
 
+def cross(origin: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    one, two = first - origin, second - origin
+    return float(one[0] * two[1] - one[1] * two[0])
+
+
+def crossing_edges(polygon: np.ndarray) -> int:
+    """Pairs of a polygon's edges that cross each other."""
+    edges = list(zip(polygon, np.roll(polygon, -1, axis=0), strict=True))
+    return sum(
+        cross(a, b, c) * cross(a, b, d) < 0.0 and cross(c, d, a) * cross(c, d, b) < 0.0
+        for index, (a, b) in enumerate(edges)
+        for c, d in edges[:index]
+    )
+
+
+def test_polygons_do_not_cross_themselves(shapes: list[Solids]) -> None:
+    """The sign of the distance is that of a simple polygon."""
+    for seed, shape in enumerate(shapes):
+        for index, polygon in enumerate(shape.starts[0].double().numpy()):
+            assert crossing_edges(polygon) == 0, f"seed {seed}, solid {index}"
+
+
 def test_shapes_are_normalised(shapes: list[Solids]) -> None:
     batch = Solids.stack(shapes)
     low, high = batch.bounds()

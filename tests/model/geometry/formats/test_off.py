@@ -39,8 +39,9 @@ def test_variants(data: bytes):
     [
         (_QUAD[:-11], "declares 4 vertices and 1 faces"),
         (_QUAD.replace(b"4 1 0", b"4 999999999 0"), "declares 4 vertices and 999,999,999 faces"),
-        (_QUAD.replace(b"4 1 0", b"-4 1 0"), "negative"),
-        (_QUAD.replace(b"4 1 0", b"nan 1 0"), "whole number"),
+        (_QUAD.replace(b"4 1 0", b"-4 1 0"), "does not declare"),
+        (_QUAD.replace(b"4 1 0", b"nan 1 0"), "does not declare"),
+        (_QUAD.replace(b"4 0 1 2 3", b"4 0 1 2 3.5"), "whole number"),
         (_QUAD.replace(b"4 0 1 2 3", b"9 0 1 2 3"), "fewer indices"),
         (_QUAD.replace(b"4 0 1 2 3", b"-1 0 1 2 3"), "fewer indices"),
         (_QUAD.replace(b"4 0 1 2 3", b"4 0 1 2 x"), "not a number"),

@@ -1,0 +1,193 @@
+"""``lagem``: the offline commands of the model, and ``serve``."""
+
+import contextlib
+import errno
+import http.client
+import ipaddress
+import json
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from model.cli import main as offline
+from service.jobqueue.embedded import EmbeddedServerError, redis_server
+from service.settings import PREFIX, GatewaySettings, UnknownVariableError, WorkerSettings
+from service.supervisor import Part, PartFailedError, Supervisor
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_PROBE_TIMEOUT_S = 1.0
+
+
+@click.group(name="lagem", cls=type(offline), commands=dict(offline.commands))
+@click.version_option(package_name="lagem")
+def main() -> None:
+    """LaGeM, a large geometry model: meshes to per-level latents and back."""
+
+
+@main.command(cls=click.Command)
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="REST port.  [default: 8000]")
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of a checkpoint.  [default: the bundled starter model]",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for jobs, shapes and meshes.  [default: ~/.local/state/lagem]",
+)
+@click.option("--device", help="auto, cpu, cuda or cuda:<index>.  [default: auto]")
+@click.option("--log-level", type=click.Choice(_LOG_LEVELS), help="[default: warning]")
+@click.option(
+    "--insecure", is_flag=True, help="Listen on a non-loopback address although there are no keys."
+)
+def serve(**flags: Any) -> None:
+    """Run the whole server on this machine: queue, gateway and one worker.
+
+    Flags win over the variables LAGEM_HOST, LAGEM_PORT and so on. Stop with Ctrl-C: running jobs
+    are finished, waiting ones are kept for the next start on the same data folder.
+    """
+    given = {name: value for name, value in flags.items() if value not in (None, False)}
+    gateway, worker = _settings(given)
+    _refuse_open_address(gateway)
+    port = _free_port(gateway.host, gateway.port)
+    try:
+        with redis_server(gateway.redis_url, gateway.data_dir) as redis_url:
+            common = {"redis_url": redis_url, "data_dir": str(gateway.data_dir.resolve())}
+            common["log_level"] = gateway.log_level
+            listening = {"host": gateway.host, "port": str(port)}
+            listening["insecure"] = str(gateway.insecure)
+            computing = {"device": worker.device, "worker_port": "0"}
+            if worker.weights is not None:
+                computing["weights"] = str(worker.weights.resolve())
+            console = _Console(gateway, port, worker.weights)
+            supervisor = Supervisor(
+                [
+                    Part("service.gateway", _variables(common | listening)),
+                    Part("service.worker", _variables(common | computing)),
+                ],
+                on_poll=lambda: console.await_readiness(supervisor),
+                on_stop=console.tell_stop,
+            )
+            console.tell_start()
+            if not supervisor.run():
+                sys.exit(130)
+    except (EmbeddedServerError, PartFailedError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+class _Console:
+    """What a person at the terminal reads."""
+
+    def __init__(self, gateway: GatewaySettings, port: int, weights: Path | None) -> None:
+        host = "127.0.0.1" if gateway.host in ("0.0.0.0", "::") else gateway.host  # noqa: S104
+        self._address = (host, port)
+        self._url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self._data_dir = gateway.data_dir.resolve()
+        self._weights = "the bundled starter model" if weights is None else str(weights.resolve())
+        self._started = time.monotonic()
+        self._ready = False
+
+    def tell_start(self) -> None:
+        """Say where everything is."""
+        lines = {
+            "API": self._url,
+            "Docs": f"{self._url}/docs",
+            "Data": self._data_dir,
+            "Model": self._weights,
+        }
+        click.echo(f"LaGeM {version('lagem')}")
+        for name, value in lines.items():
+            click.echo(f"  {name:<7}{value}")
+        click.echo("Loading the model ...")
+
+    def await_readiness(self, supervisor: Supervisor) -> None:
+        """Look whether the server has become ready, and say so once."""
+        if self._ready or self._get("/readyz") is None:
+            return
+        self._ready = True
+        supervisor.settle()
+        (model, *_) = json.loads(self._get("/models") or '{"models": [null]}')["models"]
+        name = f" with {model['name']} {model['version']}" if model else ""
+        seconds = time.monotonic() - self._started
+        click.echo(f"Ready{name} after {seconds:.1f} s. Stop with Ctrl-C.")
+
+    def tell_stop(self) -> None:
+        """Say that the end takes its time."""
+        click.echo("\nStopping: running jobs are finished. Ctrl-C again stops at once.")
+
+    def _get(self, path: str) -> bytes | None:
+        """Body of a 200 answer; None for any other, or none."""
+        connection = http.client.HTTPConnection(*self._address, timeout=_PROBE_TIMEOUT_S)
+        with contextlib.closing(connection), contextlib.suppress(OSError):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            if response.status == 200:
+                return response.read()
+        return None
+
+
+def _settings(given: Mapping[str, Any]) -> tuple[GatewaySettings, WorkerSettings]:
+    def of(settings: type[Any]) -> Any:
+        fields = settings.model_fields
+        chosen = {name: value for name, value in given.items() if name in fields}
+        return settings.from_environment(**chosen)
+
+    try:
+        gateway, worker = of(GatewaySettings), of(WorkerSettings)
+    except UnknownVariableError as error:
+        raise click.UsageError(str(error)) from error
+    except ValidationError as error:
+        problems = (
+            f"{PREFIX}{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+            for each in error.errors()
+        )
+        raise click.UsageError("; ".join(problems)) from error
+    if "log_level" not in gateway.model_fields_set:
+        gateway = gateway.model_copy(update={"log_level": "warning"})
+    return gateway, worker
+
+
+def _variables(values: Mapping[str, str]) -> dict[str, str]:
+    return {PREFIX + name.upper(): value for name, value in values.items()}
+
+
+def _refuse_open_address(gateway: GatewaySettings) -> None:
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(gateway.host).is_loopback:
+            return
+    if gateway.host == "localhost" or gateway.insecure:
+        return
+    raise click.UsageError(
+        f"{gateway.host} can be reached from other machines, and everyone there could use this"
+        " server: listen on 127.0.0.1, or add --insecure"
+    )
+
+
+def _free_port(host: str, port: int) -> int:
+    """``port`` if one can listen on it, or a free one in place of 0."""
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, where = address[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise click.ClickException(
+                f"port {port} is in use: stop what listens there, or choose another by --port"
+            ) from error
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    main()
