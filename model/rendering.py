@@ -180,7 +180,8 @@ def _clay(
     normals *= -np.sign(np.einsum("ni,ni->n", normals, directions))[:, None]
     points = origins + directions * hits.distance[:, None] + _OFFSET * normals
     light = _sky_light(scene, points, normals, quarter) + _key_light(scene, points, normals)
-    return light[:, None] * CLAY
+    colors: Float32[np.ndarray, "n 3"] = light[:, None] * CLAY
+    return colors
 
 
 def _key_light(
@@ -188,11 +189,11 @@ def _key_light(
 ) -> Float32[np.ndarray, "n"]:
     """Light of a distant lamp, with its shadow."""
     towards = _KEY_LIGHT / np.linalg.norm(_KEY_LIGHT)
-    facing = normals @ towards > 0
+    light: Float32[np.ndarray, "n"] = _KEY * (normals @ towards).clip(min=0)
+    facing = light > 0
     rays = np.tile(towards, (int(facing.sum()), 1))
-    light = np.zeros(len(points), dtype=np.float32)
-    light[facing] = scene.reaches_sky(points[facing], rays)
-    return _KEY * light * (normals @ towards)
+    light[facing] *= scene.reaches_sky(points[facing], rays)
+    return light
 
 
 def _sky_light(

@@ -47,7 +47,10 @@ def main() -> None:
 @click.option("--device", help="auto, cpu, cuda or cuda:<index>.  [default: auto]")
 @click.option("--log-level", type=click.Choice(_LOG_LEVELS), help="[default: warning]")
 @click.option(
-    "--insecure", is_flag=True, help="Listen on a non-loopback address although there are no keys."
+    "--insecure",
+    is_flag=True,
+    default=None,
+    help="Listen on a non-loopback address although there are no keys.",
 )
 def serve(**flags: Any) -> None:
     """Run the whole server on this machine: queue, gateway and one worker.
@@ -55,7 +58,7 @@ def serve(**flags: Any) -> None:
     Flags win over the variables LAGEM_HOST, LAGEM_PORT and so on. Stop with Ctrl-C: running jobs
     are finished, waiting ones are kept for the next start on the same data folder.
     """
-    given = {name: value for name, value in flags.items() if value not in (None, False)}
+    given = {name: value for name, value in flags.items() if value is not None}
     gateway, worker = _settings(given)
     _refuse_open_address(gateway)
     port = _free_port(gateway.host, gateway.port)

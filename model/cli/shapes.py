@@ -73,7 +73,8 @@ def encode(
         surfaces = _surfaces(pipeline, latents, meshing, progress)
     shape = Shape(latents, cloud.normalization)
     [entry] = _write(pipeline, {output: shape}, surfaces, meshing)
-    entry["metrics"] = _metrics(cloud.points, surfaces[0])
+    if entry["mesh"]:
+        entry["metrics"] = _metrics(cloud.points, surfaces[0])
     _report("encode", pipeline, [entry], as_json)
 
 
@@ -254,25 +255,26 @@ def _write(
     surfaces: list[trimesh.Trimesh],
     meshing: MeshChoice,
 ) -> list[dict[str, Any]]:
-    """Write each shape's folder, all latents before the first mesh; returns what to report."""
+    """Write each shape's folder, with a mesh where it has a surface; returns what to report."""
     from model.cli.shapefolder import LATENTS_NAME
 
-    for folder, shape in shapes.items():
-        shape.save_latents(folder / LATENTS_NAME, pipeline.info)
     entries = []
     for (folder, shape), surface in zip(shapes.items(), surfaces, strict=True):
-        mesh = shape.save_mesh(
-            folder / f"mesh.{meshing.mesh_format}",
-            surface,
-            mesh_format=str(meshing.mesh_format),
-            target_faces=meshing.target_faces,
-            space=meshing.space,
-        )
+        shape.save_latents(folder / LATENTS_NAME, pipeline.info)
+        mesh = None
+        if len(surface.faces):
+            mesh = shape.save_mesh(
+                folder / f"mesh.{meshing.mesh_format}",
+                surface,
+                mesh_format=str(meshing.mesh_format),
+                target_faces=meshing.target_faces,
+                space=meshing.space,
+            )
         entries.append(_entry(shape, mesh) | {"latents": str(folder / LATENTS_NAME)})
     return entries
 
 
-def _entry(shape: Shape, mesh: dict[str, Any]) -> dict[str, Any]:
+def _entry(shape: Shape, mesh: dict[str, Any] | None) -> dict[str, Any]:
     return {"category": shape.category, "seed": shape.seed, "mesh": mesh}
 
 
@@ -291,16 +293,29 @@ def _metrics(points: Float32[np.ndarray, "n 3"], surface: trimesh.Trimesh) -> di
 def _report(
     operation: str, pipeline: ShapePipeline, entries: list[dict[str, Any]], as_json: bool
 ) -> None:
-    info = pipeline.info
+    """Print what was made.
+
+    Raises:
+        ValueError: after all is printed, when a shape has no mesh.
+    """
     if as_json:
-        model = {k: getattr(info, k) for k in ("name", "version", "weights_sha256")}
+        model = {k: getattr(pipeline.info, k) for k in ("name", "version", "weights_sha256")}
         report = {"operation": operation, "model": model, "shapes": entries}
         click.echo(json.dumps(report, indent=2))
-        return
-    for entry in entries:
-        mesh = entry["mesh"]
-        facts = [f"{mesh['faces']:,} faces", "closed" if mesh["watertight"] else "open"]
-        if entry["seed"] is not None:
-            facts.insert(0, f"seed {entry['seed']}")
-        facts += [f"{name} {value:g}" for name, value in entry.get("metrics", {}).items()]
-        click.echo(f"{mesh['path']}: {', '.join(facts)}")
+    else:
+        for entry in entries:
+            click.echo(_line(entry))
+    empty = [entry["latents"] for entry in entries if entry["mesh"] is None]
+    if empty:
+        raise ValueError(f"no surface at this resolution, so no mesh beside {', '.join(empty)}")
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """One shape in words: where it is, then the facts."""
+    mesh = entry["mesh"]
+    facts = [] if entry["seed"] is None else [f"seed {entry['seed']}"]
+    if mesh is None:
+        return ", ".join([f"{entry['latents']}: no surface", *facts])
+    facts += [f"{mesh['faces']:,} faces", "closed" if mesh["watertight"] else "open"]
+    facts += [f"{name} {value:g}" for name, value in entry.get("metrics", {}).items()]
+    return f"{mesh['path']}: {', '.join(facts)}"

@@ -54,7 +54,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _ellipsoid_autoencoder(steps: int = 50, batch: int = 8) -> AutoEncoder:
+def _ellipsoid_autoencoder(steps: int = 40, batch: int = 4) -> AutoEncoder:
     """Trained for a moment: its fields are inside at the origin and outside far from it."""
     autoencoder = AutoEncoder(TINY.autoencoder)
     optimizer = torch.optim.Adam(autoencoder.parameters(), lr=3e-3)

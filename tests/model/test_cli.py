@@ -200,16 +200,28 @@ def test_decode_writes_what_the_ending_says(
     assert len(mesh(path).faces) == len(mesh(generated.with_name("mesh.glb")).faces)
 
 
-def test_decode_resolution_and_target_faces(
-    encoded: Path, tiny_checkpoint: Path, tmp_path: Path
+def test_decode_at_a_finer_resolution(
+    generated: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    path, options = tmp_path / "mesh.ply", ("--weights", tiny_checkpoint)
-    faces = []
-    for extra in ((), ("--resolution", 24), ("--resolution", 24, "--target-faces", 300)):
-        succeed("decode", encoded, "-o", path, *options, *extra)
-        faces.append(len(mesh(path).faces))
-    assert faces[0] < faces[1]
-    assert faces[2] <= 300
+    path = tmp_path / "mesh.ply"
+    succeed("decode", generated, "-o", path, "--resolution", 32, "--weights", tiny_checkpoint)
+    assert len(mesh(path).faces) > 2 * len(mesh(generated.with_name("mesh.glb")).faces)
+
+
+def test_target_faces_simplifies(
+    generated: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def to_a_box(surface: trimesh.Trimesh, target_faces: int) -> trimesh.Trimesh:
+        asked.append(target_faces)
+        return box().mesh
+
+    monkeypatch.setattr("model.cli.shapefolder.simplify", to_a_box)
+    path = tmp_path / "mesh.ply"
+    succeed("decode", generated, "-o", path, "--target-faces", 12, "--weights", tiny_checkpoint)
+    assert asked == [12]
+    assert len(mesh(path).faces) == 12
 
 
 def test_usage_is_checked_before_the_model_is_loaded(generated: Path, tmp_path: Path) -> None:
@@ -274,6 +286,24 @@ def test_a_model_without_cascade_says_so(tiny_checkpoint: Path, tmp_path: Path) 
     config = replace(checkpoint.config, cascade=None)
     save_checkpoint(tmp_path / "weights", config, checkpoint.autoencoder, None)
     assert "no cascade" in refuse("generate", "--weights", tmp_path / "weights")
+
+
+def test_a_shape_without_surface_keeps_its_latents(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    with torch.no_grad():
+        checkpoint.autoencoder.to_logit.bias -= 1e3
+    weights = tmp_path / "weights"
+    save_checkpoint(weights, checkpoint.config, checkpoint.autoencoder, checkpoint.cascade)
+    result = lagem("generate", "--seed", 1, "-o", tmp_path, "--weights", weights, "--json")
+    folder = tmp_path / "shape-1"
+    assert result.exit_code == 2
+    assert "no surface" in result.stderr
+    assert json.loads(result.stdout)["shapes"][0]["mesh"] is None
+    assert [path.name for path in folder.iterdir()] == ["shape.safetensors"]
+    line = refuse(
+        "decode", folder / "shape.safetensors", "-o", tmp_path / "m.glb", "--weights", weights
+    )
+    assert "no surface" in line
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 import torch
@@ -18,8 +19,10 @@ from model.autoencoder import AutoEncoder
 from model.checkpoint import save_checkpoint
 from model.cli import main as offline
 from model.diffusion.cascade import Cascade
+from service import cli
 from service.cli import main
 from service.jobqueue.embedded import EmbeddedServer
+from service.settings import GatewaySettings
 from tests.service.worker.test_engine import TINY
 
 
@@ -79,6 +82,34 @@ def test_a_variable_out_of_range_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     result = serve()
     assert result.exit_code == 2
     assert "LAGEM_SLOTS: Input should be greater than or equal to 1" in result.output
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "port", "insecure"),
+    [
+        ([], {}, 8000, False),
+        (["--port", "0", "--insecure"], {"LAGEM_PORT": "9"}, 0, True),
+        ([], {"LAGEM_PORT": "9", "LAGEM_INSECURE": "1"}, 9, True),
+    ],
+)
+def test_flags_win_over_variables_and_those_over_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    variables: dict[str, str],
+    port: int,
+    insecure: bool,
+) -> None:
+    seen: list[GatewaySettings] = []
+    monkeypatch.setattr(cli, "_refuse_open_address", seen.append)
+    monkeypatch.setattr(cli, "_free_port", stop_here)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    serve(*flags)
+    assert (seen[0].port, seen[0].insecure) == (port, insecure)
+
+
+def stop_here(host: str, port: int) -> int:
+    raise click.ClickException("far enough")
 
 
 class Server:

@@ -46,7 +46,7 @@ def test_four_wheels_share_two_axles_and_reach_the_ground() -> None:
     gear = running_gear(np.random.default_rng(1), frame).build()
     wheels = gear.center[0][gear.revolved[0] & (gear.center[0, :, 0].abs() > 0.1)]
     assert len(wheels) == 4
-    assert wheels[:, 2].unique().numel() == 2
+    assert len(set(wheels[:, 2].tolist())) == 2
     torch.testing.assert_close(wheels[:, 1], wheels[:1, 1].expand(4))
     assert frame.rear < frame.rear_axle < frame.front_axle < frame.front
 
