@@ -95,17 +95,18 @@ def fold(
     centred = weight - weight.mean(dim=0, keepdim=True)
     channels = weight.shape[0]
     keys, values = [], []
-    bias = to_logit.bias
+    bias: Tensor = to_logit.bias
     readouts = to_logit.weight.view(len(attentions), channels)
     for attention, readout, context in zip(attentions, readouts, features, strict=True):
         assert isinstance(attention, QueryAttention)
+        eps = attention.norm_query.eps
         key, value, level_bias = _fold_level(attention, readout, context, centred)
         keys.append(key)
         values.append(value)
         bias = bias + level_bias
     return OccupancyField(
         variance_form=centred.mT @ centred / channels,
-        variance_eps=attention.norm_query.eps,
+        variance_eps=eps,
         keys=tuple(keys),
         values=tuple(values),
         bias=bias.expand(len(features[0])),

@@ -79,8 +79,11 @@ class ShapePipeline:
     def encode(self, points: Float32[np.ndarray, "b n 3"]) -> Latents:
         """Latents of surface point clouds that begin with their farthest-point order."""
         cloud = torch.from_numpy(points).to(self.device)
+        rows = 1 if self.device.type == "cpu" else len(cloud)  # as in Cascade: the same bits alone
         with self._precision():
-            latents = self.autoencoder.encode(cloud, ordered=True)
+            latents = Latents.concatenate(
+                [self.autoencoder.encode(batch, ordered=True) for batch in torch.split(cloud, rows)]
+            )
         return Latents(tuple(level.float() for level in latents.levels))
 
     def sample(
@@ -115,15 +118,7 @@ class ShapePipeline:
             )
         if not len(seeds) == len(categories) == (len(keep) if keep else len(seeds)):
             raise ValueError("seeds, categories and kept latents must have one entry a row")
-        kept = ()
-        if keep is not None:
-            if keep_level is None or not 1 < keep_level <= len(keep.levels):
-                raise ValueError(
-                    f"keep_level must be from 2 to {len(keep.levels)}, got {keep_level}"
-                )
-            kept = tuple(
-                level.to(self.device) for level in keep.levels[: len(keep.levels) + 1 - keep_level]
-            )
+        kept = [] if keep is None else self._kept_levels(keep, keep_level)
         with self._precision():
             return self.cascade.sample(
                 seeds,
@@ -140,7 +135,8 @@ class ShapePipeline:
     ) -> list[trimesh.Trimesh]:
         """The surfaces of a batch of latents, welded and outward-facing, canonical frame.
 
-        A layer of outside samples around the grid closes what would leave it. A field that is outside everywhere gives a mesh without faces.
+        A layer of outside samples around the grid closes what would leave it. A field that is
+        outside everywhere gives a mesh without faces.
         """
         on_device = Latents(tuple(level.to(self.device) for level in latents.levels))
         with self._precision():
@@ -158,6 +154,12 @@ class ShapePipeline:
             )
             meshes.append(trimesh.Trimesh(vertices, faces, process=False))
         return meshes
+
+    def _kept_levels(self, parents: Latents, keep_level: int | None) -> list[torch.Tensor]:
+        count = len(parents.levels)
+        if keep_level is None or not 1 < keep_level <= count:
+            raise ValueError(f"keep_level must be from 2 to {count}, got {keep_level}")
+        return [level.to(self.device) for level in parents.levels[: count + 1 - keep_level]]
 
     def _category_indices(self, categories: Sequence[str | None]) -> torch.Tensor:
         known = self.info.categories

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int64
@@ -45,19 +46,21 @@ class Cascade(nn.Module):
         """Latents of new shapes, or of variants that keep the coarsest levels as they are."""
         sigmas = noise_levels(steps)
         sets = list(kept)
-        for i in range(len(sets), len(self.levels)):
-            level = self.levels[i]
-            number = len(self.levels) - i
-            noise = seeded_noise(seeds, number, level.tokens, level.channels, categories.device)
-            sets.append(
-                heun_sampler(
-                    self._guided(i, categories, sets, guidance),
-                    noise,
-                    sigmas,
-                    lambda done, number=number: on_step(number, done / steps),  # type: ignore[misc]
-                )
-            )
+        for index in range(len(sets), len(self.levels)):
+            number = len(self.levels) - index
+            made = []
+            for rows in _batches(len(seeds), categories.device):
+                noise = self._noise(index, seeds[rows], categories.device)
+                coarser = [latents[rows] for latents in sets]
+                denoise_rows = self._guided(index, categories[rows], coarser, guidance)
+                progress = _Progress(on_step, number, rows, len(seeds), steps)
+                made.append(heun_sampler(denoise_rows, noise, sigmas, progress))
+            sets.append(torch.cat(made))
         return Latents(tuple(sets))
+
+    def _noise(self, index: int, seeds: Sequence[int], device: torch.device) -> Tensor:
+        level, number = self.levels[index], len(self.levels) - index
+        return seeded_noise(seeds, number, level.tokens, level.channels, device)
 
     def _guided(
         self,
@@ -82,3 +85,30 @@ class Cascade(nn.Module):
             return D_without + guidance * (denoise(network, x, sigma, conditions) - D_without)
 
         return guided
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """Turns the steps of some rows into the fraction of a level that is done."""
+
+    on_step: OnStep
+    number: int
+    rows: slice
+    all_rows: int
+    steps: int
+
+    def __call__(self, done: int) -> None:
+        count = self.rows.stop - self.rows.start
+        self.on_step(self.number, (self.rows.start + count * done / self.steps) / self.all_rows)
+
+
+def _batches(rows: int, device: torch.device) -> list[slice]:
+    """What is denoised together: everything on a GPU, one row after the other on a CPU.
+
+    A CPU gains little from a batch (benchmarks/RESULTS.md), and its matrix products round
+    differently for each batch size: row by row, a sample is the same bit for bit whoever shares its
+    request.
+    """
+    if device.type == "cpu":
+        return [slice(row, row + 1) for row in range(rows)]
+    return [slice(0, rows)]

@@ -117,13 +117,11 @@ class Denoiser(nn.Module):
         self, category: Int64[Tensor, "b"], coarser: Sequence[Float[Tensor, "b _m _d"]]
     ) -> Conditions:
         """Embed the conditions: done once per sample, they do not change over the steps."""
-        return Conditions(
-            vector=self.category_embedding(category),
-            coarser=tuple(
-                gather.keys_values(latents)
-                for gather, latents in zip(self.gather, coarser, strict=True)
-            ),
-        )
+        contexts = []
+        for gather, latents in zip(self.gather, coarser, strict=True):
+            assert isinstance(gather, ConditionAttention)
+            contexts.append(gather.keys_values(latents))
+        return Conditions(self.category_embedding(category), tuple(contexts))
 
     def forward(
         self,

@@ -30,7 +30,7 @@ def denoise(
     c_out = sigma * SIGMA_DATA * total.rsqrt()
     c_in = total.rsqrt()
     c_noise = sigma.flatten().log() / 4
-    F_x = network(c_in * x, c_noise, conditions)
+    F_x: Tensor = network(c_in * x, c_noise, conditions)
     return c_skip * x + c_out * F_x
 
 

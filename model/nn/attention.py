@@ -51,4 +51,5 @@ class Attention(nn.Module):
         return out
 
     def _split_heads(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b h n e"]:
-        return tokens.unflatten(-1, (self.heads, self.head_channels)).transpose(1, 2)
+        split: Tensor = tokens.unflatten(-1, (self.heads, self.head_channels))
+        return split.transpose(1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class ExponentialMovingAverage:
@@ -23,5 +23,5 @@ class ExponentialMovingAverage:
     def update(self, model: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        averages = list(self.average.parameters())
+        averages: list[Tensor] = list(self.average.parameters())
         torch._foreach_lerp_(averages, list(model.parameters()), 1 - decay)

@@ -122,11 +122,12 @@ def _optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Op
     matrices = [p for p in model.parameters() if p.ndim == 2 and min(p.shape) > 64]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
-    shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
-    adamw = torch.optim.AdamW(others, betas=(0.9, 0.98), **shared)  # type: ignore[arg-type]
+    rate, decay = config.learning_rate, config.weight_decay
+    adamw = torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=decay)
     if not matrices:
         return [adamw]
-    return [torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **shared), adamw]
+    muon = torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    return [muon, adamw]
 
 
 def _learning_rate(step: int, config: TrainingConfig) -> float:

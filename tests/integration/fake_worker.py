@@ -16,7 +16,7 @@ from tests.service.worker import fake_engine
 
 
 async def work(redis_url: str) -> None:
-    settings = WorkerSettings(lease_s=1.0, beat_s=0.2, slots=2, worker_drain_s=5.0)
+    settings = WorkerSettings(lease_s=2.0, beat_s=0.2, slots=2, worker_drain_s=5.0)
     redis = connect(redis_url)
     engine = EngineProcess(fake_engine.load, log_level="error")
     metrics = WorkerMetrics(CollectorRegistry(), version="0")

@@ -16,7 +16,7 @@ from tests.service.worker.jobs import new_job
 
 @pytest.fixture
 def limits() -> QueueLimits:
-    return QueueLimits(lease_ms=1000)
+    return QueueLimits(lease_ms=2000)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def hire(redis_server: str, repo_root: Path) -> Iterator[Callable[[], subprocess
 
 
 async def reached(queue: JobQueue, job: Job, condition: Callable[[Job], bool]) -> Job:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while True:
             current = await queue.get(job.id)
             assert current is not None
@@ -68,5 +68,5 @@ async def test_a_worker_that_is_ended_finishes_its_job_first(
     done = await reached(queue, job, lambda job: job.state.terminal)
     assert done.state is JobState.SUCCEEDED
     assert done.attempts == 1
-    assert await asyncio.to_thread(worker.wait, 20) == 0
+    assert await asyncio.to_thread(worker.wait, 60) == 0
     assert await queue.workers() == []

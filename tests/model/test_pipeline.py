@@ -41,6 +41,14 @@ def test_a_box_comes_back_as_that_box(pipeline: ShapePipeline, box_latents: Late
     np.testing.assert_allclose(mesh.bounds, [cloud.points.min(0), cloud.points.max(0)], atol=0.08)
 
 
+def test_an_encoding_does_not_depend_on_its_batchmates(
+    pipeline: ShapePipeline, box_latents: Latents
+) -> None:
+    box = to_point_cloud(trimesh.creation.box((1.0, 0.6, 0.8))).points
+    ball = to_point_cloud(trimesh.creation.icosphere()).points
+    assert equal(pipeline.encode(np.stack([ball, box]))[1:2], box_latents) == [True] * 3
+
+
 def test_latents_have_the_shapes_the_model_declares(
     pipeline: ShapePipeline, box_latents: Latents
 ) -> None:

@@ -15,7 +15,7 @@ from tests.service.worker import fake_engine
 from tests.service.worker.jobs import job
 
 
-def process(load: Callable[[], BatchEngine], silence_s: float = 30.0) -> EngineProcess:
+def process(load: Callable[[], BatchEngine], silence_s: float = 90.0) -> EngineProcess:
     return EngineProcess(load, log_level="error", silence_s=silence_s)
 
 
