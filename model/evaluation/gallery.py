@@ -32,7 +32,7 @@ RECONSTRUCTIONS_A_ROW = 5
 
 _AZIMUTHS = {"rifle": 70.0, "airplane": 50.0, "car": 50.0}  # long shapes are seen from the side
 _AZIMUTH = 35.0
-_LEVELS_CATEGORY = "chair"
+_LEVELS_CATEGORY = "sofa"
 _Item = TypeVar("_Item")
 
 _PICTURE, _SMALL_PICTURE = 224, 144  # pixels
