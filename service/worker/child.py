@@ -18,6 +18,7 @@ from service.jobqueue.lease import Outcome
 from service.jobs import Job, Stage
 from service.settings import WorkerSettings
 from service.telemetry import configure_logging
+from service.worker.reporter import Reporter
 
 _PROGRESS_INTERVAL_S = 0.1
 
@@ -83,19 +84,6 @@ Report = Ready | LoadFailed | Progress | Finished | Idle
 
 class ParentGone(BaseException):
     """Nobody is left to publish results; no ``Exception``, so that no error handling stops it."""
-
-
-class Reporter(Protocol):
-    """Where an engine tells what becomes of each job, and learns which are not wanted any more."""
-
-    def progress(self, job_id: str, stage: Stage, progress: float) -> None:
-        """Tell how far a job is; cheap enough for every step."""
-
-    def finished(self, job_id: str, outcome: Outcome) -> None:
-        """Tell how a job ended; exactly once for each job of a batch."""
-
-    def canceled(self, job_id: str) -> bool:
-        """Whether to stop working on a job."""
 
 
 class BatchEngine(Protocol):

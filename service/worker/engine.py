@@ -34,8 +34,8 @@ from service.store.blobs import BlobMissing, BlobStore
 from service.store.local import LocalBlobStore
 from service.store.refs import latents_ref, mesh_ref
 from service.telemetry import LogField
-from service.worker.child import Reporter
 from service.worker.cores import available_cores
+from service.worker.reporter import Reporter
 from service.worker.results import latent_file, mesh_entry, shape_object, shape_record
 from service.worker.task import Task
 
