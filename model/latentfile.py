@@ -12,6 +12,7 @@ import json
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,19 @@ from safetensors.numpy import save
 MAX_BYTES = 64 * 2**20
 """Largest decompressed size that is read; the paper's latents have 229,376 bytes."""
 
+MAX_METADATA_LENGTH = 1000
+"""Most characters of one metadata value."""
+
 _METADATA = "metadata"
+_BROKEN_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+)
 _LEVEL_NAME = re.compile(r"level([1-9])")
 _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -156,17 +169,29 @@ def _safetensors_metadata(data: bytes) -> dict[str, str]:
     # The library reads metadata from files only; the header it has just checked is plain JSON.
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
-    return dict(header.get("__metadata__") or {})
+    return _checked_metadata(header.get("__metadata__") or {})
 
 
 def _parse_metadata(text: str) -> dict[str, str]:
     try:
         metadata = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise LatentFileError("metadata is not JSON") from None
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise LatentFileError("metadata must be a JSON object whose values are texts")
-    return metadata
+    return _checked_metadata(metadata)
+
+
+def _checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    for name, value in metadata.items():
+        if len(value) > MAX_METADATA_LENGTH:
+            raise LatentFileError(
+                f"metadata {name[:40]!r} has {len(value):,} characters; at most "
+                f"{MAX_METADATA_LENGTH:,} are read"
+            )
+        if any("\ud800" <= character <= "\udfff" for character in name + value):
+            raise LatentFileError(f"metadata {name[:40]!r} is not valid Unicode")
+    return dict(metadata)
 
 
 def _unzip(data: bytes) -> dict[str, bytes]:
@@ -175,7 +200,7 @@ def _unzip(data: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_size(sum(member.file_size for member in archive.infolist()))
             return {member.filename: archive.read(member) for member in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _BROKEN_ARCHIVE as error:
         raise LatentFileError(f"not a readable npz archive: {error}") from None
 
 
@@ -185,8 +210,10 @@ def _read_npy(name: str, data: bytes) -> np.ndarray:
     try:
         read_header = _NPY_HEADERS[np.lib.format.read_magic(stream)]
         shape, _, dtype = read_header(stream)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError, MemoryError):
         raise LatentFileError(f"{name} in the npz archive is not a numpy array") from None
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise LatentFileError(f"{name} declares the shape {str(shape)[:100]}")
     found = len(data) - stream.tell()
     declared = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or declared != found:

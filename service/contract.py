@@ -20,7 +20,11 @@ LatentsFormat = Literal["safetensors", "npz"]
 Space = Literal["input", "normalized"]
 StateName = Literal["queued", "running", "succeeded", "failed", "canceled"]
 OperationName = Literal["encode", "generate", "resample", "decode"]
+LARGEST_COORDINATE = 1e30
+"""Of a user's frame; beyond it, single precision overflows."""
+
 Vector = tuple[float, float, float]
+_Coordinate = Annotated[float, Field(ge=-LARGEST_COORDINATE, le=LARGEST_COORDINATE)]
 
 _ShapeId = Annotated[str, Field(min_length=1, max_length=64, examples=["shp_01k9x0c2v7..."])]
 
@@ -85,6 +89,7 @@ class SamplingRequest(Request):
     guidance: float | None = Field(
         default=None,
         ge=0,
+        le=100,
         allow_inf_nan=False,
         description="Strength of classifier-free guidance: 1 is none, more follows the category"
         " more closely.",
@@ -155,7 +160,9 @@ class JobsRequest(Request):
     """A page of jobs."""
 
     after: str | None = Field(
-        default=None, max_length=64, description="Continue behind this job: the page's `next`."
+        default=None,
+        pattern=r"^job_[0-9a-z]{26}$",
+        description="Continue behind this job: the page's `next`.",
     )
     limit: int = Field(default=20, ge=1, le=100, description="Most jobs on the page.")
     order: Literal["asc", "desc"] = Field(default="desc", description="`desc`: newest first.")
@@ -202,8 +209,8 @@ class LevelLatents(Result):
 class Frame(Result):
     """`canonical = (user - center) * scale`."""
 
-    center: Vector
-    scale: float
+    center: tuple[_Coordinate, _Coordinate, _Coordinate]
+    scale: float = Field(ge=1 / LARGEST_COORDINATE, le=LARGEST_COORDINATE)
 
 
 class Shape(Result):

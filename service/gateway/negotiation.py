@@ -40,6 +40,9 @@ class Representation:
     mesh_format: MeshFormat | None = None
 
 
+_WAIT_DIGITS = 6  # of a wait in seconds; more are far beyond the limit
+
+
 def preferred_waiting(prefer: str, default_s: float) -> Waiting:
     """How long to wait, by the ``Prefer`` header's value (several joined by commas).
 
@@ -50,8 +53,9 @@ def preferred_waiting(prefer: str, default_s: float) -> Waiting:
     for preference in preferences:
         name, _, value = preference.partition("=")
         value = value.strip().strip('"')
-        if name.strip() == "wait" and value.isdecimal():
-            seconds = min(int(value), MAX_WAIT_S)
+        if name.strip() == "wait" and value.isascii() and value.isdecimal():
+            seconds = int(value) if len(value) <= _WAIT_DIGITS else MAX_WAIT_S
+            seconds = min(seconds, MAX_WAIT_S)
             return Waiting(seconds, f"wait={seconds}")
     if "respond-async" in preferences:
         return Waiting(0, "respond-async")

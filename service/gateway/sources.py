@@ -190,7 +190,7 @@ def _frame(latents: LatentFile) -> Frame:
         return IDENTITY
     try:
         return Frame.model_validate(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidLatents(
             f"The normalization in the metadata of the latents is not usable: {text[:100]!r}.",
             suggestion='It is JSON such as {"center": [0, 0, 0], "scale": 1.0}.',
@@ -199,7 +199,9 @@ def _frame(latents: LatentFile) -> Frame:
 
 def _check_seed(latents: LatentFile) -> None:
     text = latents.metadata.get("seed", "")
-    if text and not (text.isascii() and text.isdecimal() and int(text) < SEED_MODULUS):
+    if text and not (
+        text.isascii() and text.isdecimal() and len(text) <= 20 and int(text) < SEED_MODULUS
+    ):
         raise InvalidLatents(
             f"The seed in the metadata of the latents is no uint64: {text[:100]!r}.",
             suggestion="Leave it out, or empty.",

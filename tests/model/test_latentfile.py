@@ -145,3 +145,48 @@ def test_metadata_must_be_texts() -> None:
         LatentFile.from_npz(npz(level1=ONES, metadata=np.array('{"seed": 7}')))
     with pytest.raises(LatentFileError, match="not JSON"):
         LatentFile.from_npz(npz(level1=ONES, metadata=np.array("{")))
+
+
+def npz_with(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return buffer.getvalue()
+
+
+def npy_of_shape(shape: str) -> bytes:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(32)
+
+
+@pytest.mark.parametrize(
+    "shape", ["(-1,-8)", "(True,8)", "(0,99999999999999999999)", "(" + "-" * 9000 + "1,)"]
+)
+def test_an_absurd_npy_shape_is_refused(shape: str) -> None:
+    with pytest.raises(LatentFileError, match="level3"):
+        LatentFile.from_npz(npz_with(level3=npy_of_shape(shape)))
+
+
+def test_a_damaged_deflate_stream_is_refused() -> None:
+    data = bytearray(LatentFile({1: np.ones((64, 64), np.float32)}, {}).to_npz())
+    start = data.index(b"level1.npy") + len(b"level1.npy") + 20
+    data[start : start + 12] = b"\xff" * 12
+    with pytest.raises(LatentFileError):
+        LatentFile.from_npz(bytes(data))
+
+
+@pytest.mark.parametrize("value", ["x" * 1001, "\ud800"])
+def test_metadata_that_cannot_be_kept_is_refused(value: str) -> None:
+    text = np.array(json.dumps({"shape": value}))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, metadata=text, level3=np.ones((4, 4), np.float32))
+    with pytest.raises(LatentFileError, match="metadata"):
+        LatentFile.from_npz(buffer.getvalue())
+
+
+def test_deeply_nested_metadata_is_refused() -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, metadata=np.array("[" * 100_000))
+    with pytest.raises(LatentFileError, match="not JSON"):
+        LatentFile.from_npz(buffer.getvalue())
