@@ -17,6 +17,8 @@ import numpy as np
 import torch
 import trimesh
 
+from model.diffusion.denoiser import Denoiser
+from model.diffusion.edm import denoise
 from model.geometry.sampling import to_point_cloud
 from model.grid import evaluate_grid
 from model.latents import Latents
@@ -81,17 +83,25 @@ def grid(pipeline: ShapePipeline, latents: Latents, resolution: int) -> Comparis
     )
 
 
-def sampling(pipeline: ShapePipeline, rows: int) -> Comparison:
-    """New latents, one by one against in a batch."""
+def batching(pipeline: ShapePipeline, rows: int) -> Comparison:
+    """One evaluation of every denoiser, for rows one by one against together."""
+    cascade = pipeline.cascade
+    assert cascade is not None
+    category, sigma = torch.zeros(rows, dtype=torch.int64), torch.ones(rows)
+    sets = [torch.randn(rows, level.tokens, level.channels) for level in cascade.levels]
 
-    def sample(seeds: list[int]) -> Latents:
-        return pipeline.sample(seeds, ["chair"] * len(seeds), steps=18, guidance=1.0)
+    def evaluate(batches: list[slice]) -> None:
+        for index, network in enumerate(cascade.denoisers):
+            assert isinstance(network, Denoiser)
+            for batch in batches:
+                coarser = [latents[batch] for latents in sets[:index]]
+                conditions = network.condition(category[batch], coarser)
+                denoise(network, sets[index][batch], sigma[batch], conditions)
 
-    seeds = list(range(rows))
     return compare(
-        f"{rows} samples of 18 steps",
-        ("one by one", lambda: [sample([seed]) for seed in seeds]),
-        ("batch", lambda: sample(seeds)),
+        f"denoising {rows} samples once",
+        ("one by one", lambda: evaluate([slice(row, row + 1) for row in range(rows)])),
+        ("together", lambda: evaluate([slice(0, rows)])),
     )
 
 
@@ -111,7 +121,7 @@ def main() -> None:
             queries(pipeline, latents),
             grid(pipeline, latents, 64),
             grid(pipeline, latents, 128),
-            sampling(pipeline, 4),
+            batching(pipeline, 4),
         ):
             print(comparison.row(), flush=True)
 

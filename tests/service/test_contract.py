@@ -11,6 +11,7 @@ from service import contract
 from service.contract import (
     DecodeRequest,
     EncodeRequest,
+    Frame,
     GenerateRequest,
     JobsRequest,
     LatentsFileRequest,
@@ -95,3 +96,21 @@ def test_states_and_operations_are_those_of_jobs() -> None:
 
     assert list(get_args(contract.StateName)) == [state.value for state in JobState]
     assert list(get_args(contract.OperationName)) == [name.value for name in Operation]
+
+
+@pytest.mark.parametrize("scale", [0, -1, 1e-320, 1e31, float("nan"), float("inf")])
+def test_a_frame_can_be_undone_in_single_precision(scale: float) -> None:
+    with pytest.raises(ValidationError, match="scale"):
+        Frame(center=(0.0, 0.0, 0.0), scale=scale)
+
+
+def test_a_frame_lies_within_single_precision() -> None:
+    with pytest.raises(ValidationError, match="center"):
+        Frame(center=(0.0, float("inf"), 0.0), scale=1.0)
+    assert Frame(center=(0.0, -1e30, 0.0), scale=1e-30).scale == 1e-30
+
+
+@pytest.mark.parametrize("after", ["zzz", "job_", "shp_01m82ktjm2sfdsh9zncyxp1tsg"])
+def test_a_page_begins_behind_a_job(after: str) -> None:
+    with pytest.raises(ValidationError, match="after"):
+        JobsRequest(after=after)

@@ -25,6 +25,8 @@ from service.gateway.negotiation import (
         ('wait="5"', Waiting(5, "wait=5")),
         ("wait=0", Waiting(0, "wait=0")),
         ("wait=3600", Waiting(60, "wait=60")),
+        ("wait=" + "9" * 5000, Waiting(60, "wait=60")),
+        ("wait=²", Waiting(30, "wait=30")),
         ("respond-async, wait=10", Waiting(10, "wait=10")),
         ("wait=soon", Waiting(30, "wait=30")),
         ("wait=-1", Waiting(30, "wait=30")),

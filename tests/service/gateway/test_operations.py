@@ -443,6 +443,8 @@ async def test_other_weights_on_demand(client: httpx.AsyncClient, worker: FakeWo
         ("/generate?guidance=-1", "invalid_parameter", "guidance"),
         ("/generate?guidance=inf", "invalid_parameter", "guidance"),
         ("/generate?guidance=nan", "invalid_parameter", "guidance"),
+        ("/generate?guidance=1e30", "invalid_parameter", "guidance"),
+        ("/generate?guidance=100.1", "invalid_parameter", "guidance"),
         ("/generate?resolution=16", "invalid_parameter", "resolution"),
         ("/generate?resolution=1024", "invalid_parameter", "resolution"),
         ("/generate?format=fbx", "invalid_parameter", "format"),
