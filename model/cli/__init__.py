@@ -7,6 +7,7 @@ is imported by the command that needs it, so that help and mistakes are answered
 import click
 
 from model.cli.command import OfflineGroup
+from model.cli.convert import convert
 from model.cli.data import data
 from model.cli.evaluation import evaluate, gallery
 from model.cli.shapes import decode, encode, generate, resample
@@ -20,5 +21,5 @@ def main() -> None:
     """LaGeM, a large geometry model: meshes to per-level latents and back."""
 
 
-for _command in (encode, generate, resample, decode, data, train, evaluate, gallery):
+for _command in (encode, generate, resample, decode, data, train, evaluate, gallery, convert):
     main.add_command(_command)
