@@ -6,6 +6,7 @@ is imported by the command that needs it, so that help and mistakes are answered
 
 import click
 
+from model.cli.bench import bench
 from model.cli.command import OfflineGroup
 from model.cli.convert import convert
 from model.cli.data import data
@@ -21,5 +22,16 @@ def main() -> None:
     """LaGeM, a large geometry model: meshes to per-level latents and back."""
 
 
-for _command in (encode, generate, resample, decode, data, train, evaluate, gallery, convert):
+for _command in (
+    encode,
+    generate,
+    resample,
+    decode,
+    data,
+    train,
+    evaluate,
+    gallery,
+    convert,
+    bench,
+):
     main.add_command(_command)
