@@ -18,7 +18,7 @@ from model.data import procedural
 from model.data.labelling import MeshSolid, UnusableMeshError, label_mesh
 from model.data.prepare import MESH_SUFFIXES
 from model.data.procedural.solids import Solids
-from model.data.shards import UNLABELLED, ShapeArrays, ShapeSample, read_shards
+from model.data.shards import ShapeArrays, ShapeSample, read_shards
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import farthest_point_order, sample_surface
 
@@ -72,7 +72,7 @@ class MeshSource:
             raise UnusableMeshError("no faces: a point cloud has no inside")
         category = self.path.parent.name
         category = category if category in CATEGORIES else OTHER
-        sample = label_mesh(mesh, category=UNLABELLED, name=self.name, seed=0)
+        sample = label_mesh(mesh, category=None, name=self.name, seed=0)
         solid = MeshSolid.of(mesh)
         surface = _sampled(trimesh.Trimesh(solid.vertices, solid.faces, process=False))
         volume = _box_points(surface)
@@ -94,8 +94,8 @@ class ShardSource:
     def load(self) -> Subject:
         """Gather the shape's points, the same each time."""
         arrays, row = self.arrays, self.row
-        label = int(arrays.category[row])
-        category = OTHER if label == UNLABELLED else CATEGORIES[label]
+        label = arrays.categories[row]
+        category = label if label in CATEGORIES else OTHER
         sample = ShapeSample(
             surface=arrays.surface[row],
             inside=arrays.inside[row],

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.cli import main
 from model.cli.options import MESH_FORMATS
-from model.config import PRESETS, ModelConfig
+from model.config import CATEGORIES, PRESETS, ModelConfig
 from model.data.shards import read_shards
 from model.geometry.mesh import EXPORT_FORMATS, export_mesh, load_mesh
 from model.geometry.normalization import Normalization
@@ -315,7 +315,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_data_synth_writes_shards(shards: Path) -> None:
-    assert read_shards(shards).category.tolist() == list(range(7))
+    assert read_shards(shards).categories == CATEGORIES
 
 
 def test_data_prepare_writes_shards_and_tells_what_it_skipped(tmp_path: Path) -> None:
@@ -331,6 +331,23 @@ def test_data_prepare_writes_shards_and_tells_what_it_skipped(tmp_path: Path) ->
         "duplicates": 0,
     }
     assert read_shards(tmp_path / "out").names == ("table/box.ply",)
+
+
+def test_data_takes_the_numbers_of_points(tmp_path: Path) -> None:
+    counts = ("--surface-points", 60, "--volume-points", 40, "--near-points", 20)
+    synth = ("data", "synth", "-o", tmp_path / "synth", "--per-category", 0, "--jumbles", 1)
+    succeed(*synth, *counts)
+    (tmp_path / "meshes").mkdir()
+    (tmp_path / "meshes" / "box.ply").write_bytes(export_mesh(box().mesh, "ply"))
+    prepare = ("data", "prepare", tmp_path / "meshes", "-o", tmp_path / "real")
+    succeed(*prepare, *counts)
+    for folder in ("synth", "real"):
+        arrays = read_shards(tmp_path / folder)
+        sizes = [arrays.surface.shape, arrays.inside.shape, arrays.outside.shape, arrays.near.shape]
+        assert sizes == [(1, 60, 3), (1, 20, 3), (1, 20, 3), (1, 20, 3)]
+    for command in (synth, prepare):
+        assert "60 surface, 40 volume and 20 near points" in refuse(*command)
+    assert "even number, not 41" in refuse(*prepare, *counts, "--volume-points", 41)
 
 
 def test_data_prepare_of_no_meshes_is_refused(tmp_path: Path) -> None:
