@@ -9,6 +9,7 @@ import click
 from model.cli.command import OfflineGroup
 from model.cli.data import data
 from model.cli.evaluation import evaluate, gallery
+from model.cli.features import features
 from model.cli.shapes import decode, encode, generate, resample
 from model.cli.train import train
 
@@ -22,3 +23,4 @@ def main() -> None:
 
 for _command in (encode, generate, resample, decode, data, train, evaluate, gallery):
     main.add_command(_command)
+train.add_command(features)
