@@ -109,8 +109,8 @@ def features(
     labels = torch.tensor([CATEGORIES.index(name) for each in clouds for name in each.categories])
     trained = train_features(PointNet(len(CATEGORIES)), points, labels, run, training, batch)
     assert isinstance(trained, PointNet)
-    facts = {"shapes": len(points), **asdict(batch), "steps": steps}
-    facts |= {"batch": shapes, "learning_rate": learning_rate, "seed": seed}
+    facts = {"shapes": len(points), "batch": asdict(batch), "steps": steps}
+    facts |= {"learning_rate": learning_rate, "seed": seed}
     sha256 = save_features(output, _NAME, trained, CATEGORIES, facts)
     extractor = load_features(output)
     accuracy = {name: _accuracy(extractor, test) for name, test in tests.items()}

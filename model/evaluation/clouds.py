@@ -40,6 +40,13 @@ class Clouds:
         rows = [row for row, name in enumerate(self.categories) if name == category]
         return Clouds(self.points[rows], (category,) * len(rows))
 
+    def spread(self, limit: int) -> Clouds:
+        """So many shapes at most, evenly spread."""
+        if limit >= len(self):
+            return self
+        rows = [i * len(self) // limit for i in range(limit)]
+        return Clouds(self.points[rows], tuple(self.categories[row] for row in rows))
+
 
 def read_clouds(
     folder: Path,

@@ -40,8 +40,7 @@ def _covariance_root(features: Float[np.ndarray, "n f"]) -> Float64[np.ndarray, 
     """R with R'R the covariance, and no more rows than features."""
     count = _require_two(features)
     centred = features - features.mean(axis=0, dtype=np.float64)
-    root: Float64[np.ndarray, "r f"] = np.linalg.qr(centred / np.sqrt(count - 1), mode="r")
-    return root
+    return np.asarray(np.linalg.qr(centred / np.sqrt(count - 1), mode="r"))
 
 
 def kernel_distance(a: Float[np.ndarray, "n f"], b: Float[np.ndarray, "m f"]) -> float:
@@ -109,7 +108,8 @@ def coverage(across: Float[np.ndarray, "samples references"]) -> float:
     distance from all covers none. With fewer samples than references, 1 is out of reach.
     """
     sound = across[np.isfinite(across).any(axis=1)]
-    return len(np.unique(sound.argmin(axis=1))) / across.shape[1]
+    covered = set(sound.argmin(axis=1).tolist())
+    return len(covered) / len(across.T)
 
 
 def nearest_neighbour_accuracy(

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -35,10 +35,11 @@ class ExtractorError(ValueError):
     """A file that is no feature extractor, or one that does not do what is asked of it."""
 
 
+@runtime_checkable
 class PointFeatures(Protocol):
     """The signature of a feature extractor."""
 
-    def __call__(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b f"]:
+    def __call__(self, points: Float[Tensor, "b n 3"], /) -> Float[Tensor, "b f"]:
         """Features of float32 surface points in the canonical frame (unit sphere, Y up)."""
         ...
 
