@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from model.evaluation.clouds import Clouds
     from model.evaluation.extractors import Extractor
 
-_NAME = "features"
+_NAME = "pointnet"
 
 
 def _training_config() -> Any:

@@ -133,16 +133,18 @@ def evaluate_generation(
         categories: of the model, or `UNCONDITIONAL`; none given: those that have references.
         baseline: another such folder, whose shapes are compared with the references too, as many
             as samples where there are so many: what the measures say of shapes without fault.
+            A category that it lacks is left out.
 
     Raises:
         CapabilityError: the model has no cascade.
         ValueError: an unknown category, or one without references.
     """
-    known = _known_categories(pipeline, categories)
-    wanted = known if UNCONDITIONAL in categories or not categories else categories
+    asked = tuple(dict.fromkeys(categories))
+    known = _known_categories(pipeline, asked)
+    wanted = known if UNCONDITIONAL in asked or not asked else asked
     limit, count, seed = protocol.references, protocol.points, protocol.seed
     references = read_clouds(data, wanted, count=count, limit=limit, seed=seed)
-    chosen = categories or [name for name in known if name in references.categories]
+    chosen = asked or tuple(name for name in known if name in references.categories)
     if missing := [name for name in chosen if not len(references.of(_condition(name)))]:
         raise ValueError(f"{data} holds no shape labelled {' or '.join(missing)}")
     others = None if baseline is None else read_clouds(baseline, wanted, count=count, seed=seed)

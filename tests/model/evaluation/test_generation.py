@@ -139,7 +139,7 @@ def test_samples_without_category_are_compared_with_all_references(
     pipeline: ShapePipeline, boxes: Path
 ) -> None:
     report, _ = evaluate_generation(
-        pipeline, EXTRACTOR, boxes, replace(PROTOCOL, samples=2), categories=[UNCONDITIONAL]
+        pipeline, EXTRACTOR, boxes, replace(PROTOCOL, samples=2), categories=[UNCONDITIONAL] * 2
     )
     [row] = report.samples
     assert (row.category, row.shapes, row.references) == (UNCONDITIONAL, 2, 5)
@@ -194,7 +194,7 @@ def test_the_command_writes_json_markdown_and_picture(
     assert [row["category"] for row in report["samples"]] == ["lamp", "none"]
     assert report["samples"][0]["scores"]["recognised"] is not None
     assert report["protocol"]["steps"] == 2  # the tiny model's
-    assert report["extractor"] == "features"
+    assert report["extractor"] == "pointnet"
     assert "| lamp | 2 | " in (tmp_path / "generation.md").read_text()
     with Image.open(tmp_path / "generation.png") as picture:
         assert (np.asarray(picture).mean(axis=2) < 220).mean() > 0.05
