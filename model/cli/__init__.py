@@ -11,6 +11,7 @@ from model.cli.command import OfflineGroup
 from model.cli.convert import convert
 from model.cli.data import data
 from model.cli.evaluation import evaluate, gallery
+from model.cli.features import features
 from model.cli.shapes import decode, encode, generate, resample
 from model.cli.train import train
 
@@ -35,3 +36,4 @@ for _command in (
     bench,
 ):
     main.add_command(_command)
+train.add_command(features)

@@ -11,6 +11,7 @@ import click
 
 from model.cli.command import OfflineCommand, OfflineGroup
 from model.cli.options import (
+    EXISTING_FILE,
     EXISTING_FOLDER,
     FOLDER,
     LARGEST_SEED,
@@ -211,6 +212,99 @@ def noise(
         show=None if output is None else sheet,
     )
     deliver(report, "noise", output, sheet.save, as_json)
+
+
+@evaluate.command()
+@click.option(
+    "--data",
+    type=EXISTING_FOLDER,
+    required=True,
+    help="References never trained on: a folder of shards, or of meshes in folders by category.",
+)
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    help="May be given several times; none: without category, against all references.  "
+    "[default: those that have references]",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(2),
+    help="Samples of each category.  [default: as many as references]",
+)
+@click.option(
+    "--references", type=click.IntRange(2), help="So many of each category at most.  [default: all]"
+)
+@click.option(
+    "--baseline",
+    type=EXISTING_FOLDER,
+    help="Compare the shapes of this folder with the references too: what samples could reach.",
+)
+@click.option(
+    "--extractor",
+    type=EXISTING_FILE,
+    help="Program from points (b, n, 3) to features (b, f): torch.export (.pt2) or TorchScript.  "
+    "[default: the bundled point features]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of each category's first sample.",
+)
+@steps_option
+@guidance_option
+@resolution_option
+@click.option(
+    "-o", "--output", type=FOLDER, help="Folder for generation.json, generation.md, generation.png."
+)
+@model_options
+@json_option
+def generation(
+    data: Path,
+    categories: tuple[str, ...],
+    samples: int | None,
+    references: int | None,
+    baseline: Path | None,
+    extractor: Path | None,
+    seed: int,
+    steps: int | None,
+    guidance: float | None,
+    resolution: int | None,
+    output: Path | None,
+    model: ModelChoice,
+    as_json: bool,
+) -> None:
+    """Compare generated shapes with references, by category: FPD, KPD, MMD, COV, 1-NNA."""
+    from model.evaluation.extractors import load_features, load_program
+    from model.evaluation.generation import evaluate_generation
+    from model.evaluation.generation_report import GenerationProtocol
+
+    if baseline is not None and baseline.resolve() == data.resolve():
+        raise click.UsageError("--baseline must name another folder than --data")
+    features = load_features() if extractor is None else load_program(extractor)
+    pipeline = model.load()
+    defaults = pipeline.info.defaults
+    protocol = GenerationProtocol(
+        seed=seed,
+        steps=defaults.steps if steps is None else steps,
+        guidance=defaults.guidance if guidance is None else guidance,
+        resolution=resolution or defaults.resolution,
+        samples=samples,
+        references=references,
+    )
+    report, picture = evaluate_generation(
+        pipeline, features, data, protocol, categories=categories, baseline=baseline
+    )
+    text = json.dumps(report.to_dict(), indent=2)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "generation.json").write_text(text + "\n")
+        (output / "generation.md").write_text(report.to_markdown())
+        picture.save(output / "generation.png")
+    click.echo(text if as_json else report.to_markdown().rstrip())
 
 
 @click.command(cls=OfflineCommand)
