@@ -17,8 +17,8 @@ from jaxtyping import Float16
 from tqdm import tqdm
 
 from model.config import CATEGORIES
-from model.data.shards import SURFACE_POINTS, UNLABELLED
-from model.evaluation.subjects import MeshSource, ShardSource, Source, find_subjects
+from model.data.shards import DEFAULT_POINTS
+from model.evaluation.subjects import MeshSource, Source, find_subjects
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import sample_surface, to_point_cloud
 
@@ -52,7 +52,7 @@ def read_clouds(
     folder: Path,
     categories: Sequence[str] = CATEGORIES,
     *,
-    count: int = SURFACE_POINTS,
+    count: int = DEFAULT_POINTS.surface,
     limit: int | None = None,
     seed: int = 0,
 ) -> Clouds:
@@ -69,7 +69,7 @@ def read_clouds(
         ValueError: no shape has such a category, a file is no mesh, or a shard has fewer points.
     """
     sources = find_subjects(folder)
-    labels = [_category(source) for source in sources]
+    labels = [source.category for source in sources]
     chosen: list[tuple[str, int]] = []
     for category in categories:
         rows = [row for row, label in enumerate(labels) if label == category]
@@ -92,14 +92,6 @@ def surface_points(
         np.float16
     )
     return points
-
-
-def _category(source: Source) -> str | None:
-    """The label of a shape, None without one: its shard's, or the name of its folder."""
-    if isinstance(source, ShardSource):
-        label = int(source.arrays.category[source.row])
-        return None if label == UNLABELLED else CATEGORIES[label]
-    return source.path.parent.name
 
 
 def _surface(source: Source, count: int, seed: Sequence[int]) -> Float16[np.ndarray, "count 3"]:

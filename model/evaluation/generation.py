@@ -34,17 +34,16 @@ from model.evaluation.generation_report import (
     GenerationScores,
     SetResult,
 )
+from model.evaluation.pictures import picture
 from model.geometry.sampling import triangle_areas
 from model.pipeline import CapabilityError, ShapePipeline
-from model.rendering import contact_sheet, render
+from model.rendering import contact_sheet
 
 PICTURED = 8  # samples of each category in the picture
 
 _BATCH = 16  # shapes sampled together
 _SEEDS = 2**64
 _PICTURE = 144  # pixels
-_AZIMUTHS = {"rifle": 70.0, "airplane": 50.0, "car": 50.0}  # long shapes are seen from the side
-_AZIMUTH = 35.0
 
 
 @dataclass(frozen=True)
@@ -269,14 +268,8 @@ def _recognised(
 
 def _picture(samples: dict[str, list[trimesh.Trimesh]]) -> Image.Image:
     """The first samples, a category a row; blank where a sample has no surface."""
-    blank = np.full((_PICTURE, _PICTURE, 3), 255, np.uint8)
-    rows = []
-    for category, meshes in samples.items():
-        azimuth = _AZIMUTHS.get(category, _AZIMUTH)
-        rows.append(
-            [
-                render(mesh, size=_PICTURE, azimuth=azimuth) if len(mesh.faces) else blank
-                for mesh in meshes
-            ]
-        )
+    rows = [
+        [picture(mesh, _PICTURE, category) for mesh in meshes]
+        for category, meshes in samples.items()
+    ]
     return contact_sheet(rows, row_labels=list(samples))

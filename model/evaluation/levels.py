@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import trimesh
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64, Int64
 from scipy.spatial import cKDTree
-from tqdm import tqdm
 
+from model.evaluation.distributions import chamfer_matrix
+from model.evaluation.metrics import chamfer_distance
 from model.evaluation.sampler import Sampler, family_paths
 from model.evaluation.tables import hundredfold, table
 from model.geometry.sampling import sample_surface
@@ -211,29 +211,13 @@ def family_distances(
         raise ValueError(f"every sample of {title} is without surface: nothing can be measured")
     points = [sample_surface(surfaces[i], POINTS, seed=0) for i in solid]
     again = [sample_surface(surfaces[i], POINTS, seed=1) for i in solid]
-    resampled = [_pair_distance(cKDTree(a), cKDTree(b)) for a, b in zip(points, again, strict=True)]
+    resampled = [chamfer_distance(a, b) for a, b in zip(points, again, strict=True)]
+    trees = [cKDTree(cloud) for cloud in points]
     return LevelDistances(
-        shared=mean_by_shared_levels(pairwise_chamfer(points, title), paths[solid]),
+        shared=mean_by_shared_levels(chamfer_matrix(trees, trees, title), paths[solid]),
         resampled=float(np.mean(resampled)),
         empty=len(surfaces) - len(solid),
     )
-
-
-def pairwise_chamfer(
-    clouds: Sequence[Float[np.ndarray, "_ 3"]], title: str
-) -> Float64[np.ndarray, "n n"]:
-    """`chamfer_distance` of each two point sets; `title` names the progress bar."""
-    trees = [cKDTree(cloud) for cloud in clouds]
-    distances = np.zeros((len(trees), len(trees)))
-    rows = tqdm(range(len(trees)), desc=f"{title}: distances", disable=not sys.stderr.isatty())
-    for i in rows:
-        for j in range(i):
-            distances[i, j] = distances[j, i] = _pair_distance(trees[i], trees[j])
-    return distances
-
-
-def _pair_distance(a: cKDTree, b: cKDTree) -> float:
-    return float(a.query(b.data)[0].mean() + b.query(a.data)[0].mean()) / 2
 
 
 def mean_by_shared_levels(

@@ -14,7 +14,6 @@ import trimesh
 from jaxtyping import Bool, Float32
 from torch.nn import functional
 
-from model.config import CATEGORIES
 from model.data import procedural
 from model.data.labelling import MeshSolid, UnusableMeshError, label_mesh
 from model.data.prepare import MESH_SUFFIXES
@@ -65,6 +64,12 @@ class MeshSource:
         """The shape's name in reports."""
         return self.path.relative_to(self.folder).as_posix()
 
+    @property
+    def category(self) -> str | None:
+        """The name of the sub-folder, as `lagem data prepare` takes it; None without one."""
+        first, *inside = self.path.relative_to(self.folder).parts
+        return first if inside else None
+
     def load(self) -> Subject:
         """Sample and label the mesh, the same each time.
 
@@ -75,15 +80,13 @@ class MeshSource:
         mesh = load_mesh(self.path.read_bytes(), hint=self.path.name)
         if not isinstance(mesh, trimesh.Trimesh):
             raise UnusableMeshError("no faces: a point cloud has no inside")
-        category = self.path.parent.name
-        category = category if category in CATEGORIES else OTHER
-        sample = label_mesh(mesh, category=None, name=self.name, seed=0)
+        sample = label_mesh(mesh, category=self.category, name=self.name, seed=0)
         solid = MeshSolid.of(mesh)
         outer = trimesh.Trimesh(solid.vertices, solid.faces, process=False)
         points, normals = sample_oriented_surface(outer, SURFACE_POINTS, seed=0)
         surface = points.astype(np.float32)
         volume = _box_points(surface)
-        subject = _subject(sample, category, surface, volume, solid.occupied(volume))
+        subject = _subject(sample, surface, volume, solid.occupied(volume))
         return replace(subject, normals=normals.astype(np.float32))
 
 
@@ -99,18 +102,21 @@ class ShardSource:
         """The shape's name in reports."""
         return self.arrays.names[self.row]
 
+    @property
+    def category(self) -> str | None:
+        """The label of the shape in its shard."""
+        return self.arrays.categories[self.row]
+
     def load(self) -> Subject:
         """Gather the shape's points, the same each time."""
         arrays, row = self.arrays, self.row
-        label = arrays.categories[row]
-        category = label if label in CATEGORIES else OTHER
         sample = ShapeSample(
             surface=arrays.surface[row],
             inside=arrays.inside[row],
             outside=arrays.outside[row],
             near=arrays.near[row],
             near_occupied=arrays.near_occupied[row],
-            category=label,
+            category=self.category,
             name=self.name,
         )
         kind, _, seed = self.name.partition(":")
@@ -119,11 +125,11 @@ class ShardSource:
             generator = torch.Generator().manual_seed(0)
             surface = solids.sample_surface(SURFACE_POINTS, generator)[0].numpy()
             volume = _box_points(surface)
-            subject = _subject(sample, category, surface, volume, _occupied(solids, volume))
+            subject = _subject(sample, surface, volume, _occupied(solids, volume))
             return replace(subject, normals=distance_normals(solids, surface))
         surface = sample.surface.astype(np.float32)
         nothing = np.empty((0, 3), np.float32)
-        return _subject(sample, category, surface, nothing, np.empty(0, np.bool_))
+        return _subject(sample, surface, nothing, np.empty(0, np.bool_))
 
 
 Source = MeshSource | ShardSource
@@ -156,7 +162,6 @@ def find_subjects(folder: Path, limit: int | None = None) -> list[Source]:
 
 def _subject(
     sample: ShapeSample,
-    category: str,
     surface: Float32[np.ndarray, "m 3"],
     volume: Float32[np.ndarray, "v 3"],
     volume_occupied: Bool[np.ndarray, "v"],
@@ -167,7 +172,7 @@ def _subject(
     rest[first] = False
     return Subject(
         name=sample.name,
-        category=category,
+        category=sample.category or OTHER,
         cloud=np.concatenate([cloud[first], cloud[rest]]),
         surface=surface,
         near=sample.near.astype(np.float32),

@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from model.config import AutoEncoderConfig, LevelConfig
 from model.training.autoencoder import query
 
 _WARM_UP = 1  # steps a process makes before it is timed: the optimiser's state is made there
+_STATUS = Path("/proc/self/status")
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of one unit of ru_maxrss
 
 
@@ -160,6 +162,9 @@ def _clock(device: torch.device) -> float:
 def _peak_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if _STATUS.exists():  # ru_maxrss also counts what the parent held when it started this process
+        [line] = [line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
 

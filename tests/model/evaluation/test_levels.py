@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial import cKDTree
 
 from model.checkpoint import load_checkpoint, save_checkpoint
+from model.evaluation.distributions import chamfer_matrix
 from model.evaluation.levels import (
     LevelDistances,
     LevelReport,
     evaluate_levels,
     family_distances,
     mean_by_shared_levels,
-    pairwise_chamfer,
 )
 from model.evaluation.metrics import chamfer_distance
 from model.evaluation.sampler import Sampler, family_paths
@@ -77,7 +78,8 @@ def test_ratios_are_of_neighbouring_levels() -> None:
 
 def test_pairwise_distances_are_chamfer_distances() -> None:
     clouds = list(np.random.default_rng(0).random((3, 50, 3)))
-    distances = pairwise_chamfer(clouds, "random")
+    trees = [cKDTree(cloud) for cloud in clouds]
+    distances = chamfer_matrix(trees, trees, "random")
     np.testing.assert_array_equal(distances, distances.T)
     assert distances[0, 2] == pytest.approx(chamfer_distance(clouds[0], clouds[2]))
     assert not distances.diagonal().any()

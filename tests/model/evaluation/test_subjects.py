@@ -100,7 +100,8 @@ def test_categories_come_from_folders(meshes: Path) -> None:
         "lamp/ball.ply",
         "strange/ball.ply",
     ]
-    assert sources[2].load().category == OTHER
+    assert [source.category for source in sources] == [None, "lamp", "strange"]
+    assert sources[2].load().category == "strange"
 
 
 def test_unusable_files_say_why(meshes: Path) -> None:
