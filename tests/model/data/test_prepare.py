@@ -26,7 +26,7 @@ def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three solids (one of them twice), an open sheet, a broken file, a note, an odd folder."""
     root = tmp_path_factory.mktemp("meshes")
-    write_mesh(root / "chair" / "box.ply", trimesh.creation.box((1.0, 2.0, 3.0)))
+    write_mesh(root / "chair" / "1a04" / "box.ply", trimesh.creation.box((1.0, 2.0, 3.0)))
     write_mesh(root / "other" / "ball.stl", trimesh.creation.icosphere(subdivisions=2))
     write_mesh(root / "other" / "copy.stl", trimesh.creation.icosphere(subdivisions=2))
     write_mesh(root / "rod.obj", trimesh.creation.cylinder(0.3, 2.0))
@@ -62,7 +62,7 @@ def test_category_is_the_folder(prepared: tuple[Path, PrepareReport]) -> None:
     out, report = prepared
     arrays = read_shards(out)
     named = dict(zip(arrays.names, arrays.categories, strict=True))
-    assert named.pop("chair/box.ply") == "chair"
+    assert named.pop("chair/1a04/box.ply") == "chair"
     assert named.pop("rod.obj") is None
     assert list(named.values()) == ["other"]
     assert report.categories() == {"chair": 1, "other": 1}
@@ -76,6 +76,12 @@ def test_second_call_keeps_finished_shards(
     before = shard.stat().st_mtime_ns
     assert prepare_meshes(folder, out, seed=0).shards == report.shards
     assert shard.stat().st_mtime_ns == before
+
+
+def test_only_the_same_bytes_are_a_copy(tmp_path: Path) -> None:
+    for name, content in {"a": b"12", "b": b"21", "c": b"12", "d": b"123"}.items():
+        (tmp_path / name).write_bytes(content)
+    assert prepare._duplicates(tmp_path, ["d", "c", "b", "a"]) == {"a": "c"}
 
 
 def test_limit_and_labels_choose(folder: Path, tmp_path: Path) -> None:
