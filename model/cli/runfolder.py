@@ -21,7 +21,7 @@ from model.config import PRESETS, ModelConfig
 from model.diffusion.cascade import Cascade
 from model.latents import Latents
 from model.training.diffusion import LatentSet
-from model.training.loop import STATE_FILE, load_average
+from model.training.state import STATE_FILE, load_average
 
 CONFIG_FILE = "model.json"
 LATENTS_FILE = "latents.safetensors"

@@ -296,7 +296,7 @@ def _latents(
 
 def _report(folder: Path, as_json: bool) -> None:
     """Print the last line of a stage's log."""
-    from model.training.loop import LOG_FILE
+    from model.training.log import LOG_FILE
 
     with (folder / LOG_FILE).open(newline="") as file:
         *_, last = csv.DictReader(file)

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from model.training.loop import LOG_FILE, TrainingConfig, fit, load_average
+from model.training.log import LOG_FILE
+from model.training.loop import TrainingConfig, fit
+from model.training.state import load_average
 
 
 class Line(nn.Module):
