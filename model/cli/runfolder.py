@@ -2,14 +2,17 @@
 
 `model.json` holds the ModelConfig, `autoencoder/` the state of stage 1 (`model.training.loop`),
 `level3/` down to `level1/` that of each denoiser of stage 2, and `latents.safetensors` the latents
-that stage 2 is trained on.
+that stage 2 is trained on. Beside each state, `inputs.json` says what that stage is trained on and
+`log.csv` is its loss curve.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -17,13 +20,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from model.autoencoder import AutoEncoder
+from model.checkpoint import Checkpoint
 from model.config import PRESETS, ModelConfig
 from model.diffusion.cascade import Cascade
 from model.latents import Latents
 from model.training.diffusion import LatentSet
+from model.training.settings import differences, require_unchanged
 from model.training.state import STATE_FILE, load_average
 
 CONFIG_FILE = "model.json"
+INPUTS_FILE = "inputs.json"
 LATENTS_FILE = "latents.safetensors"
 
 
@@ -35,27 +41,40 @@ class RunFolder:
     config: ModelConfig
 
     @classmethod
-    def create(cls, path: Path, preset: str) -> RunFolder:
+    def create(
+        cls, path: Path, preset: str, categories: tuple[str, ...] | None = None
+    ) -> RunFolder:
         """Begin a run of a preset, or go on with it.
 
+        Args:
+            path: the run's folder.
+            preset: name of the model's sizes.
+            categories: of the cascade, in place of the preset's; None: the run's if it has begun,
+                else the preset's.
+
         Raises:
-            ValueError: there is no such preset, or the folder holds a run of another model.
+            ValueError: there is no such preset, it has no cascade to give categories to, or the
+                folder holds a run of another model.
         """
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
         config = PRESETS[preset]
         file = path / CONFIG_FILE
-        if file.exists():
-            run = cls.open(path)
-            if run.config != config:
-                raise ValueError(
-                    f"{path} holds a run of another model ({run.config.name!r}) than the preset "
-                    f"{preset!r}: choose another --run"
-                )
-            return run
-        path.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-        return cls(path, config)
+        kept = cls.open(path) if file.exists() else None
+        if kept and categories is None and kept.config.cascade:
+            categories = kept.config.cascade.categories
+        if categories is not None:
+            config = _with_categories(config, categories)
+        if kept is None:
+            path.mkdir(parents=True, exist_ok=True)
+            _write_json(file, config.to_dict())
+            return cls(path, config)
+        if changed := differences(kept.config.to_dict(), config.to_dict()):
+            raise ValueError(
+                f"{path} holds a run of another model than is asked for ({'; '.join(changed)}): "
+                "choose another --run"
+            )
+        return kept
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -114,6 +133,40 @@ class RunFolder:
             _load(denoiser, self.level_folder(len(cascade.denoisers) - index))
         return cascade
 
+    def keep_inputs(self, stage: Path, inputs: Mapping[str, Any], *, changes_allowed: bool) -> None:
+        """Note what a stage is trained on, plain values by name.
+
+        Raises:
+            ChangedSettingsError: it has a state that was trained on something else, and changes are
+                not allowed.
+        """
+        file = stage / INPUTS_FILE
+        kept = {}
+        if (stage / STATE_FILE).exists() and file.exists():
+            kept = json.loads(file.read_text())
+            if not changes_allowed:
+                require_unchanged({n: kept.get(n) for n in inputs}, inputs, str(stage))
+        stage.mkdir(parents=True, exist_ok=True)
+        _write_json(file, {**kept, **inputs})
+
+    def require_same_model(self, source: Checkpoint, *parts: str) -> None:
+        """Make sure that weights of a checkpoint fit this run.
+
+        Args:
+            source: the checkpoint.
+            parts: fields of ModelConfig that must be equal.
+
+        Raises:
+            ValueError: they are not; the message names what differs.
+        """
+        theirs, ours = source.config.to_dict(), self.config.to_dict()
+        changed = differences({n: theirs[n] for n in parts}, {n: ours[n] for n in parts})
+        if changed:
+            raise ValueError(
+                f"the checkpoint is of another model than this run ({'; '.join(changed)}): choose "
+                "another --from, or another --preset"
+            )
+
     def save_latents(self, data: LatentSet, source: dict[str, str]) -> None:
         """Keep the training latents of stage 2 with a note of what they are made of."""
         count = len(data.latents.levels)
@@ -136,6 +189,20 @@ class RunFolder:
             numbers = range(len(self.config.autoencoder.levels), 0, -1)
             levels = tuple(file.get_tensor(f"level{number}") for number in numbers)
             return LatentSet(Latents(levels), file.get_tensor("category"))
+
+
+def _with_categories(config: ModelConfig, categories: tuple[str, ...]) -> ModelConfig:
+    if config.cascade is None:
+        raise ValueError(f"the preset {config.name!r} has no cascade: leave out --categories")
+    if not categories or not all(categories) or len(set(categories)) < len(categories):
+        raise ValueError(f"categories must be different names, got {', '.join(categories)!r}")
+    return replace(config, cascade=replace(config.cascade, categories=categories))
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(values, indent=2) + "\n")
+    temporary.replace(path)
 
 
 def _load(model: nn.Module, folder: Path) -> int:

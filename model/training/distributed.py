@@ -44,7 +44,7 @@ class World:
         """A module of equal outputs whose gradients are means over the world."""
         if self.size == 1:
             return module
-        return DistributedDataParallel(module, broadcast_buffers=False)
+        return DistributedDataParallel(module)
 
     @staticmethod
     def gathering(module: nn.Module, *, last: bool) -> AbstractContextManager[None]:

@@ -400,7 +400,8 @@ def test_latents_of_an_older_autoencoder_are_made_again(
     assert "--data" in refuse("train", "diffusion", "--level", 3, *settings)
     succeed("train", "diffusion", "--level", 3, "--data", shards, *settings)
     train_autoencoder(run, shards, 3)
-    assert "step 3" in refuse("train", "diffusion", "--level", 3, *settings)
+    assert "autoencoder_step: 2 -> 3" in refuse("train", "diffusion", "--level", 3, *settings)
+    assert "step 3" in refuse("train", "diffusion", "--level", 2, *settings)
 
 
 def test_training_refuses_what_cannot_be(tiny_preset: str, shards: Path, tmp_path: Path) -> None:
