@@ -41,10 +41,14 @@ class World:
         return self.rank == 0
 
     def wrapped(self, module: nn.Module) -> nn.Module:
-        """A module of equal outputs whose gradients are means over the world."""
+        """A module of equal outputs whose gradients are means over the world.
+
+        It talks in a group of its own: torch never lets go of the group of a wrapped module, and
+        gloo's threads must be gone before the interpreter is, once they touched Python's tensors.
+        """
         if self.size == 1:
             return module
-        return DistributedDataParallel(module)
+        return DistributedDataParallel(module, process_group=dist.new_group(timeout=PATIENCE))
 
     @staticmethod
     def gathering(module: nn.Module, *, last: bool) -> AbstractContextManager[None]:
