@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -11,29 +10,9 @@ from model.config import AutoEncoderConfig, LevelConfig
 from model.field import OccupancyField, QueryAttention, fold
 from model.latents import Latents
 from model.nn.blocks import CrossAttentionBlock, SelfAttentionBlock
+from model.nn.bottleneck import Bottleneck, KLBottleneck, NormalizedBottleneck
 from model.nn.embeddings import PointEmbedding
 from model.nn.fps import farthest_point_sampling
-
-
-class Bottleneck(nn.Module):
-    """The normalised bottleneck (NBAE, Table 2): features -> standardised latents -> features."""
-
-    def __init__(self, channels: int, latent_channels: int) -> None:
-        super().__init__()
-        self.latent_channels = latent_channels
-        self.down = nn.Linear(channels, latent_channels)
-        self.gamma = nn.Parameter(torch.ones(latent_channels))
-        self.beta = nn.Parameter(torch.zeros(latent_channels))
-        self.up = nn.Linear(latent_channels, channels)
-
-    def to_latents(self, features: Float[Tensor, "b m c"]) -> Float[Tensor, "b m d"]:
-        """FtoL: zero mean, unit variance over each vector's channels (Eq. 6, appendix C)."""
-        return F.layer_norm(self.down(features), (self.latent_channels,), eps=1e-6)
-
-    def to_features(self, latents: Float[Tensor, "b m d"]) -> Float[Tensor, "b m c"]:
-        """LtoF: scale and shift, then project up (Eq. 7)."""
-        out: Tensor = self.up(latents * self.gamma + self.beta)
-        return out
 
 
 class Level(nn.Module):
@@ -42,7 +21,8 @@ class Level(nn.Module):
     def __init__(self, config: AutoEncoderConfig, level: LevelConfig) -> None:
         super().__init__()
         self.downsample = CrossAttentionBlock(config.channels, config.head_channels)
-        self.bottleneck = Bottleneck(config.channels, level.channels)
+        bottleneck = KLBottleneck if config.bottleneck == "kl" else NormalizedBottleneck
+        self.bottleneck = bottleneck(config.channels, level.channels)
         self.layers = nn.Sequential(
             *(
                 SelfAttentionBlock(config.channels, config.head_channels)
@@ -76,6 +56,32 @@ class AutoEncoder(nn.Module):
             ordered: the cloud begins with its farthest-point order (as served clouds do), so that
                 each level's points are a prefix; otherwise they are sampled here, from point 0.
         """
+        features = self.encode_features(points, ordered=ordered)
+        return Latents(
+            tuple(
+                bottleneck.to_latents(x)
+                for bottleneck, x in zip(self._bottlenecks(), features, strict=True)
+            )
+        )
+
+    def encode_regularized(
+        self, points: Float[Tensor, "b n 3"], generator: torch.Generator
+    ) -> tuple[Latents, Float[Tensor, ""]]:
+        """Latents as training sees them, and the loss of their bottlenecks (Table 2).
+
+        The loss is the mean over levels; a normalised bottleneck has none (0).
+        """
+        drawn = [
+            bottleneck.regularized(x, generator)
+            for bottleneck, x in zip(self._bottlenecks(), self.encode_features(points), strict=True)
+        ]
+        latents, losses = zip(*drawn, strict=True)
+        return Latents(latents), torch.stack(losses).mean()
+
+    def encode_features(
+        self, points: Float[Tensor, "b n 3"], *, ordered: bool = False
+    ) -> tuple[Float[Tensor, "b _m c"], ...]:
+        """X_i of every level, coarse to fine, before the bottlenecks (Eq. 1); as `encode`."""
         finest = self.config.levels[-1].tokens
         if points.shape[1] < finest:
             raise ValueError(f"encoding needs at least {finest} points, got {points.shape[1]}")
@@ -84,14 +90,14 @@ class AutoEncoder(nn.Module):
         else:
             chosen = farthest_point_sampling(points, finest)
             centres = points.gather(1, chosen.unsqueeze(-1).expand(-1, -1, 3))
-        features = self.point_embedding(points)
+        context = self.point_embedding(points)
         queries = self.point_embedding(centres)
-        latents: list[Tensor] = []
+        features: list[Tensor] = []
         for level, config in zip(reversed(self.levels), reversed(self.config.levels), strict=True):
             assert isinstance(level, Level)
-            features = level.downsample(queries[:, : config.tokens], features)
-            latents.append(level.bottleneck.to_latents(features))
-        return Latents(tuple(reversed(latents)))
+            context = level.downsample(queries[:, : config.tokens], context)
+            features.append(context)
+        return tuple(reversed(features))
 
     def decode(self, latents: Latents) -> OccupancyField:
         """The occupancy field of a batch of latents (Eq. 7 to 9)."""
@@ -123,3 +129,7 @@ class AutoEncoder(nn.Module):
         ]
         logits: Tensor = self.to_logit(torch.cat(attended, dim=-1))
         return logits.squeeze(-1)
+
+    def _bottlenecks(self) -> list[Bottleneck]:
+        """The bottleneck of every level, coarse to fine."""
+        return [level.bottleneck for level in self.levels if isinstance(level, Level)]

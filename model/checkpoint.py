@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model.autoencoder import AutoEncoder
@@ -46,11 +45,15 @@ def save_checkpoint(
     tensors = {f"autoencoder.{k}": v for k, v in autoencoder.state_dict().items()}
     if cascade is not None:
         tensors |= {f"cascade.{k}": v for k, v in cascade.state_dict().items()}
-    weights = save_tensors({k: v.detach().cpu().to(dtype) for k, v in tensors.items()})
-    sha256 = hashlib.sha256(weights).hexdigest()
+    weights = folder / f"{WEIGHTS_FILE}.tmp"
+    save_file({k: v.detach().cpu().to(dtype).contiguous() for k, v in tensors.items()}, weights)
+    weights.chmod(0o644)  # save_file lets its owner alone read
+    sha256 = _sha256(weights)
     described = {"format": FORMAT, "weights_sha256": sha256, "model": config.to_dict()}
-    _write(folder / WEIGHTS_FILE, weights)
-    _write(folder / CONFIG_FILE, (json.dumps(described, indent=2) + "\n").encode())
+    text = folder / f"{CONFIG_FILE}.tmp"
+    text.write_text(json.dumps(described, indent=2) + "\n")
+    weights.replace(folder / WEIGHTS_FILE)
+    text.replace(folder / CONFIG_FILE)
     return sha256
 
 
@@ -69,17 +72,17 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             f"{folder / CONFIG_FILE} has format {described.get('format')!r}, this version reads "
             f"{FORMAT!r}"
         )
-    weights = (folder / WEIGHTS_FILE).read_bytes()
-    sha256 = hashlib.sha256(weights).hexdigest()
+    sha256 = _sha256(folder / WEIGHTS_FILE)
     if sha256 != described["weights_sha256"]:
         raise CheckpointError(
             f"{folder / WEIGHTS_FILE} has SHA-256 {sha256}, {CONFIG_FILE} expects "
             f"{described['weights_sha256']}: the file is damaged or from another model"
         )
     config = ModelConfig.from_dict(described["model"])
-    autoencoder = AutoEncoder(config.autoencoder)
-    cascade = Cascade(config.cascade, config.autoencoder) if config.cascade else None
-    _load_tensors(folder, load_tensors(weights), autoencoder, cascade)
+    with torch.device("meta"):  # the file's tensors become the parameters: no second copy
+        autoencoder = AutoEncoder(config.autoencoder)
+        cascade = Cascade(config.cascade, config.autoencoder) if config.cascade else None
+    _load_tensors(folder, load_file(folder / WEIGHTS_FILE), autoencoder, cascade)
     return Checkpoint(config, autoencoder, cascade, sha256)
 
 
@@ -89,7 +92,8 @@ def _load_tensors(
     parts = torch.nn.ModuleDict({"autoencoder": autoencoder})
     if cascade is not None:
         parts["cascade"] = cascade
-    result = parts.load_state_dict(tensors, strict=False)
+    values = {name: tensor.float() for name, tensor in tensors.items()}
+    result = parts.load_state_dict(values, strict=False, assign=True)
     if result.missing_keys or result.unexpected_keys:
         raise CheckpointError(
             f"{folder / WEIGHTS_FILE} does not fit its config: "
@@ -98,7 +102,6 @@ def _load_tensors(
     parts.eval().requires_grad_(False)
 
 
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

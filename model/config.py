@@ -10,12 +10,16 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 _Config = TypeVar("_Config")
 
 CATEGORIES = ("table", "car", "chair", "airplane", "sofa", "rifle", "lamp")
 """The paper's seven selected ShapeNet categories, in the order of its Table 4."""
+
+
+BottleneckKind = Literal["normalized", "kl"]
+"""The two rows of the paper's Table 2: NBAE, without a loss of its own, and the VAE's KL."""
 
 
 class ConfigError(ValueError):
@@ -46,15 +50,23 @@ class AutoEncoderConfig:
     levels: tuple[LevelConfig, ...]  # coarse to fine: level L first, level 1 last
     head_channels: int = 64  # channels of one attention head
     input_points: int = 8192  # N: surface points the encoder is served with
+    bottleneck: BottleneckKind = "normalized"  # how latents are regularised (Table 2)
 
     def __post_init__(self) -> None:
         if not self.levels:
             raise ConfigError("an autoencoder needs at least one level")
-        if self.channels % self.head_channels:
+        _require_whole_heads(self.channels, self.head_channels)
+        if self.bottleneck not in get_args(BottleneckKind):
             raise ConfigError(
-                f"channels ({self.channels}) must be a multiple of head_channels "
-                f"({self.head_channels}): every head gets whole channels"
+                f"no bottleneck {self.bottleneck!r}: choose one of "
+                f"{', '.join(get_args(BottleneckKind))}"
             )
+        for level in self.levels:
+            if level.channels > self.channels:
+                raise ConfigError(
+                    f"latents of {level.channels} channels are no bottleneck for features of "
+                    f"{self.channels}: lower the level's channels (D <= C, section 3.1)"
+                )
         tokens = [level.tokens for level in self.levels]
         if any(fine < coarse for coarse, fine in itertools.pairwise(tokens)):
             raise ConfigError(f"levels go coarse to fine: tokens must not shrink, got {tokens}")
@@ -78,11 +90,7 @@ class DenoiserConfig:
     head_channels: int = 64
 
     def __post_init__(self) -> None:
-        if self.channels % self.head_channels:
-            raise ConfigError(
-                f"channels ({self.channels}) must be a multiple of head_channels "
-                f"({self.head_channels})"
-            )
+        _require_whole_heads(self.channels, self.head_channels)
         if self.layers < 1:
             raise ConfigError(f"a denoiser needs at least one layer, got {self.layers}")
 
@@ -95,6 +103,14 @@ class CascadeConfig:
     categories: tuple[str, ...] = CATEGORIES  # conditions C; "no category" is always one more
     condition_noise: float = 0.1  # largest noise added to coarser latents in training
 
+    def __post_init__(self) -> None:
+        if repeated := {name for name in self.categories if self.categories.count(name) > 1}:
+            raise ConfigError(f"categories must differ, {sorted(repeated)} stand there twice")
+        if not all(self.categories):
+            raise ConfigError("a category needs a name: '' stands for no category")
+        if not 0 <= self.condition_noise < float("inf"):
+            raise ConfigError(f"condition_noise cannot be {self.condition_noise}: 0 or more")
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingDefaults:
@@ -103,6 +119,11 @@ class SamplingDefaults:
     resolution: int = 128  # cells per side of the extraction grid
     steps: int = 18  # noise levels of the sampler
     guidance: float = 1.0  # 1: the conditional model alone
+
+    def __post_init__(self) -> None:
+        for name, least in (("resolution", 8), ("steps", 2), ("guidance", 0)):
+            if not least <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +142,11 @@ class ModelConfig:
             raise ConfigError(
                 f"the cascade has {len(self.cascade.denoisers)} denoisers for "
                 f"{len(self.autoencoder.levels)} levels: it needs one a level"
+            )
+        if self.cascade and self.autoencoder.bottleneck != "normalized":
+            raise ConfigError(
+                f"a cascade needs standardised latents (EDM's sigma_data is 1): the bottleneck "
+                f"must be 'normalized', not {self.autoencoder.bottleneck!r}"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,6 +188,17 @@ def _from_values(cls: type[_Config], values: Mapping[str, Any]) -> _Config:
     return cls(**values)
 
 
+def _require_whole_heads(channels: int, head_channels: int) -> None:
+    if min(channels, head_channels) < 1 or channels % head_channels:
+        raise ConfigError(
+            f"channels ({channels}) must be a positive multiple of head_channels "
+            f"({head_channels}): every head gets whole channels"
+        )
+
+
+_OBJAVERSE_LEVELS = (LevelConfig(128, 64, 8), LevelConfig(512, 32, 8), LevelConfig(2048, 16, 8))
+_SHAPENET_LEVELS = (LevelConfig(32, 32, 8), LevelConfig(128, 16, 8), LevelConfig(512, 8, 8))
+
 PRESETS = {
     # Small enough for two CPU cores; scores in model/weights/starter/README.md.
     "starter": ModelConfig(
@@ -180,5 +217,34 @@ PRESETS = {
             )
         ),
         sampling=SamplingDefaults(guidance=2.0),  # by eye better than 1; no score yet
+    ),
+    # The paper's sizes (Table 3, sections 4.1 and 4.2); not trained here, scores are the paper's
+    # own: mean Chamfer x100 and F-score x100 over all ShapeNet categories (Table 4).
+    "lagem-objaverse": ModelConfig(  # 2.42 and 98.93; the released autoencoder is this one
+        name="lagem-objaverse",
+        version="paper",
+        licence="MIT",
+        autoencoder=AutoEncoderConfig(channels=1024, levels=_OBJAVERSE_LEVELS),
+        cascade=CascadeConfig((DenoiserConfig(channels=768, layers=24),) * 3, categories=()),
+    ),
+    "lagem-shapenet": ModelConfig(  # 4.63 and 93.47
+        name="lagem-shapenet",
+        version="paper",
+        licence="MIT",
+        autoencoder=AutoEncoderConfig(channels=512, levels=_SHAPENET_LEVELS),
+        cascade=CascadeConfig((DenoiserConfig(channels=768, layers=12),) * 3),
+    ),
+    # The baseline of Tables 3 to 5: VecSet is the case of one level (Figure 3).
+    "vecset-objaverse": ModelConfig(  # no score in the paper: one GPU could not hold its batch
+        name="vecset-objaverse",
+        version="paper",
+        licence="MIT",
+        autoencoder=AutoEncoderConfig(channels=1024, levels=(LevelConfig(2048, 64, 24),)),
+    ),
+    "vecset-shapenet": ModelConfig(  # 4.68 and 93.25
+        name="vecset-shapenet",
+        version="paper",
+        licence="MIT",
+        autoencoder=AutoEncoderConfig(channels=512, levels=(LevelConfig(512, 8, 24),)),
     ),
 }

@@ -6,9 +6,12 @@ is imported by the command that needs it, so that help and mistakes are answered
 
 import click
 
+from model.cli.bench import bench
 from model.cli.command import OfflineGroup
+from model.cli.convert import convert
 from model.cli.data import data
 from model.cli.evaluation import evaluate, gallery
+from model.cli.features import features
 from model.cli.shapes import decode, encode, generate, resample
 from model.cli.train import train
 
@@ -20,5 +23,17 @@ def main() -> None:
     """LaGeM, a large geometry model: meshes to per-level latents and back."""
 
 
-for _command in (encode, generate, resample, decode, data, train, evaluate, gallery):
+for _command in (
+    encode,
+    generate,
+    resample,
+    decode,
+    data,
+    train,
+    evaluate,
+    gallery,
+    convert,
+    bench,
+):
     main.add_command(_command)
+train.add_command(features)

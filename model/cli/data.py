@@ -13,6 +13,7 @@ from model.cli.options import (
     EXISTING_FILE,
     EXISTING_FOLDER,
     ParameterDefault,
+    combined,
     json_option,
     output_option,
 )
@@ -28,6 +29,40 @@ def _prepare_meshes() -> Any:
     from model.data.prepare import prepare_meshes
 
     return prepare_meshes
+
+
+def _point_counts() -> Any:
+    from model.data.shards import PointCounts
+
+    return PointCounts
+
+
+_points_options = combined(
+    click.option(
+        "--surface-points",
+        "surface",
+        type=click.IntRange(1),
+        default=ParameterDefault(_point_counts, "surface"),
+        show_default=True,
+        help="On the surface, of each shape.",
+    ),
+    click.option(
+        "--volume-points",
+        "volume",
+        type=click.IntRange(2),
+        default=ParameterDefault(_point_counts, "volume"),
+        show_default=True,
+        help="Half inside, half outside.",
+    ),
+    click.option(
+        "--near-points",
+        "near",
+        type=click.IntRange(2),
+        default=ParameterDefault(_point_counts, "near"),
+        show_default=True,
+        help="Half 0.005, half 0.05 from the surface.",
+    ),
+)
 
 
 @click.group(cls=OfflineGroup)
@@ -68,10 +103,14 @@ def data() -> None:
     show_default=True,
     help="Shapes evaluated at once.",
 )
+@_points_options
 @json_option
-def synth(output: Path, as_json: bool, **settings: Any) -> None:
+def synth(
+    output: Path, as_json: bool, surface: int, volume: int, near: int, **settings: Any
+) -> None:
     """Write shards of procedural shapes of the seven categories."""
-    written = _synthesize()(output, **settings)
+    points = _point_counts()(surface, volume, near)
+    written = _synthesize()(output, points=points, **settings)
     if as_json:
         click.echo(json.dumps({"folder": str(output), "shapes": written}))
     else:
@@ -91,7 +130,9 @@ def synth(output: Path, as_json: bool, **settings: Any) -> None:
 )
 @click.option("--limit", type=click.IntRange(1), help="Take only the first so many files.")
 @click.option(
-    "--labels", type=EXISTING_FILE, help="CSV with columns file and category.  [default: folders]"
+    "--labels",
+    type=EXISTING_FILE,
+    help="CSV with columns file and category.  [default: sub-folders]",
 )
 @click.option(
     "--timeout",
@@ -100,10 +141,24 @@ def synth(output: Path, as_json: bool, **settings: Any) -> None:
     show_default=True,
     help="Seconds after which a mesh is skipped.",
 )
+@_points_options
 @json_option
-def prepare(folder: Path, output: Path, as_json: bool, **settings: Any) -> None:
-    """Write shards of the meshes in FOLDER; those without a clear inside are skipped."""
-    report = _prepare_meshes()(folder, output, **settings)
+def prepare(
+    folder: Path,
+    output: Path,
+    as_json: bool,
+    surface: int,
+    volume: int,
+    near: int,
+    **settings: Any,
+) -> None:
+    """Write shards of the meshes in FOLDER; those without a clear inside are skipped.
+
+    The category of a mesh is its sub-folder of FOLDER, or what --labels says. A run that was
+    stopped goes on where it was when it is given again.
+    """
+    points = _point_counts()(surface, volume, near)
+    report = _prepare_meshes()(folder, output, points=points, **settings)
     skipped, duplicates = len(report.skipped), len(report.duplicates)
     if as_json:
         counts = {"shapes": report.prepared, "skipped": skipped, "duplicates": duplicates}
@@ -111,5 +166,5 @@ def prepare(folder: Path, output: Path, as_json: bool, **settings: Any) -> None:
     else:
         click.echo(
             f"{output}: {report.prepared} shapes, {skipped} skipped, {duplicates} duplicates; "
-            "report.json says why"
+            "report.md says why"
         )

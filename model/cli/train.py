@@ -22,7 +22,7 @@ from model.cli.options import (
     threads_option,
     use_threads,
 )
-from model.config import PRESETS
+from model.config import CATEGORIES, PRESETS
 
 if TYPE_CHECKING:
     import torch
@@ -355,14 +355,9 @@ def _contents(folders: Sequence[Path]) -> list[str]:
 
 def _shapes(folders: Sequence[Path], device: torch.device) -> TrainingShapes:
     """All shards of the folders, in memory on the device."""
-    from model.data.datasets import TrainingShapes
-    from model.data.shards import read_shards
+    from model.data.datasets import load_shapes
 
-    files = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
-    if not files:
-        names = ", ".join(map(str, folders))
-        raise ValueError(f"no *.safetensors in {names}: make shards with `lagem data`")
-    return TrainingShapes(read_shards(files), device)
+    return load_shapes(folders, device, CATEGORIES)
 
 
 def _latents(

@@ -16,14 +16,7 @@ from jaxtyping import Bool, Float, Float16, Float64, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from model.data.shards import (
-    NEAR_POINTS,
-    NEAR_SCALES,
-    SURFACE_POINTS,
-    VOLUME_POINTS,
-    VOLUME_RADIUS,
-    ShapeSample,
-)
+from model.data.shards import DEFAULT_POINTS, NEAR_SCALES, VOLUME_RADIUS, PointCounts, ShapeSample
 from model.geometry.normalization import Normalization
 from model.geometry.sampling import sample_surface
 
@@ -34,10 +27,10 @@ AMBIGUOUS_WINDING = (
 MAX_AMBIGUOUS_SHARE = 0.05
 MIN_BOUNDING_SHARE = 0.35  # of points 0.005 off the surface that are inside; a clean solid has 0.5
 
-_SURFACE_POOL = 32_768
-_VOLUME_DRAWS = 8_192
+_TRIALS = 2_048  # points that tell whether a mesh bounds a clear solid
+_SURFACE_POOL = 32_768  # fewest surface samples: they also mark the cells that the surface crosses
 _GRID_CELLS = 24  # along the longest side of the bounding box
-_MAX_INSIDE_DRAWS = 100_000
+_INSIDE_DRAWS = 50  # for each inside point; where the solid is thinner than that it is refused
 
 
 class UnusableMeshError(ValueError):
@@ -107,61 +100,90 @@ def outward(
     return np.where((volume < 0)[component][:, None], faces[:, ::-1], faces)
 
 
-def label_mesh(mesh: trimesh.Trimesh, *, category: int, name: str, seed: int) -> ShapeSample:
+def label_mesh(
+    mesh: trimesh.Trimesh,
+    *,
+    category: str | None,
+    name: str,
+    seed: int,
+    points: PointCounts = DEFAULT_POINTS,
+) -> ShapeSample:
     """Sample and label `mesh` (any frame) in the canonical frame; deterministic by `seed`.
 
     Raises `UnusableMeshError` when more than 5 % of the unit ball is ambiguous, when the surface
-    bounds no solid (open sheets), or when the solid is too thin to find its inside points.
+    bounds no solid (open sheets), or when the solid is too thin to find its inside points. The
+    first two are judged on points of their own, so they do not depend on the counts asked for.
     """
     rng = np.random.default_rng(seed)
     solid = MeshSolid.of(mesh)
     soup = trimesh.Trimesh(solid.vertices, solid.faces, process=False)
-    pool = sample_surface(soup, _SURFACE_POOL, seed=seed).astype(np.float16)
-    outside = _outside(solid, rng)
-    near, near_occupied = _near(solid, pool[SURFACE_POINTS : SURFACE_POINTS + NEAR_POINTS], rng)
+    size = max(points.surface + points.near, _SURFACE_POOL)
+    pool = sample_surface(soup, size, seed=seed).astype(np.float16)
+    _refuse_unclear(solid, pool, rng)
+    near = _jittered(pool[points.surface : points.surface + points.near], rng)
     return ShapeSample(
-        surface=pool[:SURFACE_POINTS],
-        inside=_inside(solid, pool, rng),
-        outside=outside,
+        surface=pool[: points.surface],
+        inside=_inside(solid, pool, points.volume // 2, rng),
+        outside=_outside(solid, points.volume // 2, rng),
         near=near,
-        near_occupied=near_occupied.astype(np.uint8),
+        near_occupied=solid.occupied(near).astype(np.uint8),
         category=category,
         name=name,
     )
 
 
-def _outside(solid: MeshSolid, rng: np.random.Generator) -> Float16[np.ndarray, "outside 3"]:
-    """Points uniform in the ball of radius sqrt(3) less the solid (paper, appendix A.1)."""
-    direction = rng.standard_normal((_VOLUME_DRAWS, 3))
-    radius = VOLUME_RADIUS * np.cbrt(rng.random((_VOLUME_DRAWS, 1)))
-    points = direction / np.linalg.norm(direction, axis=1, keepdims=True) * radius
-    rounded = points.astype(np.float16)
-    winding = solid.winding_number(rounded)
+def _refuse_unclear(
+    solid: MeshSolid, surface: Float16[np.ndarray, "n 3"], rng: np.random.Generator
+) -> None:
+    """Raise `UnusableMeshError` where winding numbers tell no inside from outside."""
+    winding = solid.winding_number(_ball(_TRIALS, 1.0, rng))
     low, high = AMBIGUOUS_WINDING
-    share = float(np.mean(((winding > low) & (winding < high))[radius[:, 0] < 1]))
+    share = float(np.mean((winding > low) & (winding < high)))
     if share > MAX_AMBIGUOUS_SHARE:
         raise UnusableMeshError(f"not closed: {share:.0%} of the unit ball is ambiguous")
-    outside: Float16[np.ndarray, "outside 3"] = rounded[winding <= 0.5][:VOLUME_POINTS]
-    return outside
-
-
-def _near(
-    solid: MeshSolid, surface: Float16[np.ndarray, "n 3"], rng: np.random.Generator
-) -> tuple[Float16[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
-    """The surface points jittered, one half at each of `NEAR_SCALES`, and their occupancy."""
-    scale = np.repeat(NEAR_SCALES, len(surface) // 2)[:, None]
-    points = (surface + scale * rng.standard_normal(surface.shape)).astype(np.float16)
-    occupied = solid.occupied(points)
-    share = float(occupied[: len(surface) // 2].mean())
+    fine = NEAR_SCALES[0] * rng.standard_normal((_TRIALS, 3))
+    share = float(solid.occupied(surface[:_TRIALS] + fine).mean())
     if share < MIN_BOUNDING_SHARE:
         raise UnusableMeshError(f"open sheets: {share:.0%} of points at the surface are inside")
-    return points, occupied
+
+
+def _ball(count: int, radius: float, rng: np.random.Generator) -> Float64[np.ndarray, "n 3"]:
+    """Points uniform in the ball about the origin."""
+    direction = rng.standard_normal((count, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    points: Float64[np.ndarray, "n 3"] = direction * radius * np.cbrt(rng.random((count, 1)))
+    return points
+
+
+def _outside(
+    solid: MeshSolid, count: int, rng: np.random.Generator
+) -> Float16[np.ndarray, "outside 3"]:
+    """Points uniform in the ball of radius sqrt(3) less the solid (paper, appendix A.1).
+
+    The unit ball that holds the solid fills under a fifth of that ball: few draws are lost.
+    """
+    found = np.empty((0, 3), dtype=np.float16)
+    while len(found) < count:
+        points = _ball(count + count // 4 + 64, VOLUME_RADIUS, rng).astype(np.float16)
+        found = np.concatenate([found, points[~solid.occupied(points)]])
+    return found[:count]
+
+
+def _jittered(
+    surface: Float16[np.ndarray, "n 3"], rng: np.random.Generator
+) -> Float16[np.ndarray, "n 3"]:
+    """The surface points moved at random, one half by each of `NEAR_SCALES` (appendix A.2)."""
+    scale = np.repeat(NEAR_SCALES, len(surface) // 2)[:, None]
+    points: Float16[np.ndarray, "n 3"] = (
+        surface + scale * rng.standard_normal(surface.shape)
+    ).astype(np.float16)
+    return points
 
 
 def _inside(
-    solid: MeshSolid, surface: Float16[np.ndarray, "n 3"], rng: np.random.Generator
+    solid: MeshSolid, surface: Float16[np.ndarray, "n 3"], count: int, rng: np.random.Generator
 ) -> Float16[np.ndarray, "inside 3"]:
-    """`VOLUME_POINTS` points uniform in the solid, by rejection from the cells that can hold it.
+    """`count` points uniform in the solid, by rejection from the cells that can hold it.
 
     A grid cell without surface samples lies on one side of the surface, its centre tells which:
     the cells kept are those with samples and those inside.
@@ -175,17 +197,16 @@ def _inside(
     kept = empty[solid.occupied(lower + (empty + 0.5) * cell)]
     corners = lower + np.concatenate([np.argwhere(crossed), kept]) * cell
     found = np.empty((0, 3), dtype=np.float16)
-    drawn, draw = 0, 2 * VOLUME_POINTS
-    while drawn < _MAX_INSIDE_DRAWS:
+    drawn, draw, most = 0, 2 * count, _INSIDE_DRAWS * count
+    while drawn < most:
         chosen = corners[rng.integers(len(corners), size=draw)]
         points = (chosen + cell * rng.random((draw, 3))).astype(np.float16)
         found = np.concatenate([found, points[solid.occupied(points)]])
         drawn += draw
-        if len(found) >= VOLUME_POINTS:
-            return found[:VOLUME_POINTS]
+        if len(found) >= count:
+            return found[:count]
         rate = max(len(found), 1) / drawn
-        draw = min(
-            int(1.2 * (VOLUME_POINTS - len(found)) / rate) + 64,
-            _MAX_INSIDE_DRAWS - drawn + 1,
-        )
+        if rate * most < count / 2:
+            break  # hopeless, and winding numbers are what takes the time
+        draw = min(int(1.2 * (count - len(found)) / rate) + 64, most - drawn + 1)
     raise UnusableMeshError(f"too thin: {len(found)} of {drawn} points drawn are inside")

@@ -14,91 +14,44 @@ import multiprocessing
 import sys
 import time
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import trimesh
 from pebble import ProcessExpired, ProcessPool
 from tqdm import tqdm
 
-from model.config import CATEGORIES
 from model.data.labelling import UnusableMeshError, label_mesh
-from model.data.shards import SHAPES_PER_SHARD, UNLABELLED, ShapeSample, write_shard
+from model.data.report import PrepareReport, ShardReport
+from model.data.shards import (
+    DEFAULT_POINTS,
+    SHAPES_PER_SHARD,
+    PointCounts,
+    ShapeSample,
+    write_shard,
+)
+from model.geometry.limits import MeshLimits
 from model.geometry.mesh import MeshError, load_mesh
 
 MESH_SUFFIXES = frozenset({".glb", ".gltf", ".obj", ".off", ".ply", ".stl"})
-REPORT_NAME = "report.json"
 
+_LIMITS = MeshLimits(max_bytes=1 << 30)  # files hold textures too; the limits of geometry stay
+_MESHES_AHEAD = 64  # a process: keeps the others busy while one mesh runs into its time limit
 _MESHES_PER_PROCESS = 512  # a fresh process then bounds what a leaking parser can hold
-
-
-@dataclass(slots=True)
-class ShardReport:
-    """What became of the files of one shard; `inputs` is the digest of what it was made from."""
-
-    inputs: str
-    prepared: int
-    skipped: dict[str, str]
-
-
-@dataclass(slots=True)
-class PrepareReport:
-    """What became of every file; saved beside the shards as `report.json`.
-
-    `duplicates` names, for each file left out as a copy, the file with the same bytes.
-    """
-
-    seed: int
-    shards: dict[str, ShardReport] = field(default_factory=dict)
-    duplicates: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def prepared(self) -> int:
-        """Number of meshes in the shards."""
-        return sum(shard.prepared for shard in self.shards.values())
-
-    @property
-    def skipped(self) -> dict[str, str]:
-        """Reason by file name, of each file that was tried and is not in the shards."""
-        return {name: why for shard in self.shards.values() for name, why in shard.skipped.items()}
-
-    def save(self, path: Path) -> None:
-        """Write as JSON, atomically."""
-        counts = {"prepared": self.prepared, "skipped": len(self.skipped)}
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(counts | asdict(self), indent=1) + "\n")
-        temporary.replace(path)
-
-    @classmethod
-    def load(cls, path: Path, seed: int) -> PrepareReport:
-        """Read what `save` wrote; an empty report where there is no file.
-
-        Raises `ValueError` when that was made with another seed: its order of files differs.
-        """
-        if not path.exists():
-            return cls(seed)
-        saved = json.loads(path.read_text())
-        if saved["seed"] != seed:
-            raise ValueError(
-                f"{path.parent} holds shards made with seed {saved['seed']}, not {seed}: "
-                "use that seed, or another folder"
-            )
-        shards = {name: ShardReport(**shard) for name, shard in saved["shards"].items()}
-        return cls(seed, shards, saved["duplicates"], saved["seconds"])
 
 
 @dataclass(frozen=True, slots=True)
 class MeshFile:
-    """One input: its name relative to the folder, its category (index or -1), its own seed."""
+    """One input: its name relative to the folder, its category if it has one, its own seed."""
 
     name: str
-    category: int
+    category: str | None
     seed: int
 
 
@@ -107,6 +60,7 @@ def prepare_meshes(
     out: Path | str,
     *,
     seed: int,
+    points: PointCounts = DEFAULT_POINTS,
     workers: int = 1,
     limit: int | None = None,
     labels: Path | str | None = None,
@@ -115,38 +69,60 @@ def prepare_meshes(
     """Label the meshes under `folder` and write them as shards into the folder `out`.
 
     Files come in an order shuffled by `seed`, those with a category first; `limit` keeps the first
-    so many. The category is the name of a mesh's sub-folder where it is one of `CATEGORIES`, or
-    what the CSV file `labels` (columns `file`, `category`) says. Of files with the same bytes one
-    is taken. A mesh that takes more than `timeout` seconds is skipped. A later call with the same
-    `seed` makes only the shards that are missing, so that it can resume or go further.
+    so many. The category is the name of a mesh's sub-folder, the first below `folder`; where a CSV
+    file `labels` (columns `file`, `category`) is given, it is what that says and nothing else. Of
+    files with the same bytes one is taken. A mesh that takes more than `timeout` seconds is
+    skipped. A later call makes only the shards that are missing, so that it can resume or go
+    further.
+
+    Raises:
+        ValueError: `out` holds shards of other files, labels, points or another seed; or `labels`
+            is no such table.
+        FileNotFoundError: `folder` holds no mesh.
     """
     source, target = Path(folder), Path(out)
+    files, duplicates = _inventory(source, labels, seed)
+    report = PrepareReport.resume(target, seed=seed, points=points, inputs=_digest(files))
+    report.duplicates = duplicates
     target.mkdir(parents=True, exist_ok=True)
-    report = PrepareReport.load(target / REPORT_NAME, seed)
-    files, report.duplicates = _inventory(source, _read_labels(labels), seed)
+    for leftover in target.glob(".*.safetensors.*"):
+        leftover.unlink()  # of a call that was killed while it wrote
     plan = _unfinished(files[:limit], report, target)
     todo = [file for members in plan.values() for file in members]
-    label = partial(_label_file, source)
+    label = partial(_label_file, source, points)
     started = time.monotonic() - report.seconds
     with tqdm(total=len(todo), unit="mesh", disable=not sys.stderr.isatty()) as progress:
         results = outcomes(label, todo, workers=workers, timeout=timeout)
         for shard, members in plan.items():
-            done = ShardReport(_digest(members), 0, {})
-            samples: list[ShapeSample] = []
-            for file, result in zip(members, results, strict=False):
-                progress.update()
-                if isinstance(result, str):
-                    done.skipped[file.name] = result
-                else:
-                    samples.append(result)
+            done, samples = _collected(members, results, progress)
             if samples:
                 write_shard(_shard_path(target, shard), samples, source=f"meshes:{source.name}")
-            done.prepared = len(samples)
             report.shards[shard] = done
             report.seconds = time.monotonic() - started
-            report.save(target / REPORT_NAME)
-    report.save(target / REPORT_NAME)
+            report.save(target)
+    report.save(target)
     return report
+
+
+def _collected(
+    members: Sequence[MeshFile],
+    results: Iterator[ShapeSample | str],
+    progress: tqdm[NoReturn],
+) -> tuple[ShardReport, list[ShapeSample]]:
+    """The next results, one for each of the members of a shard."""
+    done = ShardReport(len(members))
+    samples: list[ShapeSample] = []
+    for file, result in zip(members, results, strict=False):
+        progress.update()
+        if isinstance(result, str):
+            done.skipped[file.name] = result
+            continue
+        samples.append(result)
+        if result.category is None:
+            done.unlabelled += 1
+        else:
+            done.categories[result.category] = done.categories.get(result.category, 0) + 1
+    return done, samples
 
 
 def _unfinished(
@@ -157,8 +133,8 @@ def _unfinished(
     for index, start in enumerate(range(0, len(files), SHAPES_PER_SHARD)):
         shard, members = f"meshes-{index:05d}", files[start : start + SHAPES_PER_SHARD]
         done = report.shards.get(shard)
-        written = done and (not done.prepared or _shard_path(target, shard).exists())
-        if not (done and written and done.inputs == _digest(members)):
+        tried = done is not None and done.files >= len(members)
+        if not (done and tried and (not done.prepared or _shard_path(target, shard).exists())):
             plan[shard] = members
     return plan
 
@@ -177,12 +153,16 @@ def outcomes(
     """For each file in order: its sample from `label`, or the reason why there is none.
 
     `label` runs in one of `workers` fresh processes, which are replaced when they hang for more
-    than `timeout` seconds or crash.
+    than `timeout` seconds or crash. They work a bounded number of files ahead of the reader.
     """
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPool(max_workers=workers, max_tasks=_MESHES_PER_PROCESS, context=spawn)
+    pending: deque[Future[ShapeSample]] = deque()
     try:
-        pending = deque(pool.schedule(label, args=(file,), timeout=timeout) for file in files)
+        for file in files:
+            pending.append(pool.schedule(label, args=(file,), timeout=timeout))
+            if len(pending) > _MESHES_AHEAD * workers:
+                yield _outcome(pending.popleft(), timeout)
         while pending:
             yield _outcome(pending.popleft(), timeout)
     finally:
@@ -203,56 +183,81 @@ def _outcome(future: Future[ShapeSample], timeout: float) -> ShapeSample | str:
         return f"{type(error).__name__}: {error}"
 
 
-def _label_file(source: Path, file: MeshFile) -> ShapeSample:
+def _label_file(source: Path, points: PointCounts, file: MeshFile) -> ShapeSample:
     path = source / file.name
     try:
-        mesh = load_mesh(path.read_bytes(), hint=path.name)
+        mesh = load_mesh(path.read_bytes(), hint=path.name, limits=_LIMITS)
     except MeshError as error:
         raise UnusableMeshError(f"{error.code}: {error.detail}") from None
     if not isinstance(mesh, trimesh.Trimesh):
         raise UnusableMeshError("no faces: a point cloud has no inside")
-    return label_mesh(mesh, category=file.category, name=file.name, seed=file.seed)
+    return label_mesh(mesh, category=file.category, name=file.name, seed=file.seed, points=points)
 
 
 def _inventory(
-    source: Path, labels: Mapping[str, str], seed: int
+    source: Path, labels: Path | str | None, seed: int
 ) -> tuple[list[MeshFile], dict[str, str]]:
-    """The files to take, in order, and the copies left out (name -> name of the first)."""
+    """The files to take, in order, and the copies left out (name -> name of the one taken)."""
     names = sorted(
         path.relative_to(source).as_posix()
         for path in source.rglob("*")
-        if path.suffix.lower() in MESH_SUFFIXES
+        if path.suffix.lower() in MESH_SUFFIXES and path.is_file()
     )
     if not names:
         accepted = ", ".join(sorted(MESH_SUFFIXES))
         raise FileNotFoundError(f"{source}: no mesh files ({accepted}) in the folder")
+    categories = _folder_names(names) if labels is None else _read_labels(Path(labels), names)
     files = [
-        MeshFile(name, _category(name, labels), zlib.crc32(f"{seed}:{name}".encode()))
+        MeshFile(name, categories.get(name), zlib.crc32(f"{seed}:{name}".encode()))
         for name in names
     ]
     shuffled = [files[index] for index in np.random.default_rng(seed).permutation(len(files))]
-    shuffled.sort(key=lambda file: file.category == UNLABELLED)
-    first: dict[bytes, str] = {}
-    duplicates: dict[str, str] = {}
-    for file in shuffled:
-        content = hashlib.sha256((source / file.name).read_bytes()).digest()
-        if first.setdefault(content, file.name) != file.name:
-            duplicates[file.name] = first[content]
+    shuffled.sort(key=lambda file: file.category is None)
+    duplicates = _duplicates(source, [file.name for file in shuffled])
     return [file for file in shuffled if file.name not in duplicates], duplicates
 
 
-def _category(name: str, labels: Mapping[str, str]) -> int:
-    category = labels.get(name) or name.partition("/")[0]
-    return CATEGORIES.index(category) if category in CATEGORIES else UNLABELLED
+def _folder_names(names: Sequence[str]) -> dict[str, str]:
+    """The first sub-folder of each file that lies in one."""
+    return {name: name.partition("/")[0] for name in names if "/" in name}
 
 
-def _read_labels(path: Path | str | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    with Path(path).open(newline="") as file:
-        return {row["file"]: row["category"] for row in csv.DictReader(file)}
+def _read_labels(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Category by file name, of the rows that give one."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        if not {"file", "category"} <= set(table.fieldnames or ()):
+            raise ValueError(f"{path} needs the columns 'file' and 'category' (CSV with a header)")
+        rows = {row["file"]: row["category"] for row in table}
+    if rows and rows.keys().isdisjoint(names):
+        raise ValueError(
+            f"{path} names none of the meshes: its files are to be given as '{names[0]}' is, "
+            "relative to the folder"
+        )
+    return {name: category for name, category in rows.items() if category}
 
 
-def _digest(files: Iterable[MeshFile]) -> str:
+def _duplicates(source: Path, names: Sequence[str]) -> dict[str, str]:
+    """Each file whose bytes an earlier one has, with the name of that one.
+
+    Only files of the same size are read.
+    """
+    sizes = {name: (source / name).stat().st_size for name in names}
+    shared = Counter(sizes.values())
+    suspects = [name for name in names if shared[sizes[name]] > 1]
+    first: dict[bytes, str] = {}
+    duplicates: dict[str, str] = {}
+    for name in tqdm(suspects, "compare", unit="file", delay=2, disable=not sys.stderr.isatty()):
+        try:
+            with (source / name).open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+        except OSError:
+            continue  # its own attempt will say why
+        if first.setdefault(content, name) != name:
+            duplicates[name] = first[content]
+    return duplicates
+
+
+def _digest(files: Sequence[MeshFile]) -> str:
     content = json.dumps([asdict(file) for file in files])
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -18,15 +18,14 @@ from model.data import procedural
 from model.data.procedural import jumble
 from model.data.procedural.solids import Solids
 from model.data.shards import (
-    NEAR_POINTS,
+    DEFAULT_POINTS,
     NEAR_SCALES,
     SHAPES_PER_SHARD,
-    SURFACE_POINTS,
-    UNLABELLED,
-    VOLUME_POINTS,
     VOLUME_RADIUS,
+    PointCounts,
     ShapeSample,
-    shard_names,
+    ShardError,
+    read_header,
     write_shard,
 )
 
@@ -44,6 +43,7 @@ def synthesize(
     jumbles: int = 0,
     seed: int,
     split: Split = "train",
+    points: PointCounts = DEFAULT_POINTS,
     device: str = "cpu",
     batch: int = 1,
 ) -> int:
@@ -53,6 +53,9 @@ def synthesize(
     splits and values of `seed` never share a shape seed, so calls with different ones add up in
     one folder. Shards that exist are kept. The same arguments give the same files. Returns the
     number of shapes written.
+
+    Raises:
+        ShardError: a shard to be kept has other numbers of points, or an older format.
     """
     names = shape_names(per_category=per_category, jumbles=jumbles, seed=seed, split=split)
     written = 0
@@ -61,16 +64,29 @@ def synthesize(
             members = names[start : start + SHAPES_PER_SHARD]
             index = start // SHAPES_PER_SHARD
             path = Path(out) / f"procedural-{split}-{seed}-{index:05d}.safetensors"
-            if path.exists() and shard_names(path) == tuple(members):
+            if _finished(path, members, points):
                 progress.update(len(members))
                 continue
             samples: list[ShapeSample] = []
             for first in range(0, len(members), batch):
-                samples += sample_shapes(members[first : first + batch], device=device)
+                samples += sample_shapes(members[first : first + batch], points, device=device)
                 progress.update(len(members[first : first + batch]))
             write_shard(path, samples, source=f"procedural:{split}:{seed}")
             written += len(samples)
     return written
+
+
+def _finished(path: Path, names: Sequence[str], points: PointCounts) -> bool:
+    """Whether `path` holds these shapes already."""
+    if not path.exists():
+        return False
+    header = read_header(path)
+    if header.points != points:
+        raise ShardError(
+            f"{path} holds {header.points} a shape, not {points}: "
+            "give the same, or choose another folder"
+        )
+    return header.names == tuple(names)
 
 
 def shape_names(*, per_category: int, jumbles: int, seed: int, split: Split) -> list[str]:
@@ -89,19 +105,21 @@ def shape_names(*, per_category: int, jumbles: int, seed: int, split: Split) -> 
     return names
 
 
-def sample_shapes(names: Sequence[str], *, device: str = "cpu") -> list[ShapeSample]:
+def sample_shapes(
+    names: Sequence[str], points: PointCounts = DEFAULT_POINTS, *, device: str = "cpu"
+) -> list[ShapeSample]:
     """Build the named shapes as one batch, sample and label them.
 
     The random points depend on the whole batch and the kind of device; the shapes do not.
     """
     solids = Solids.stack([_build(name) for name in names]).to(device)
     generator = Generator(device).manual_seed(int(names[0].partition(":")[2]))
-    pool = solids.sample_surface(SURFACE_POINTS + NEAR_POINTS, generator)
-    near = _near(pool[:, SURFACE_POINTS:], generator)
+    pool = solids.sample_surface(points.surface + points.near, generator)
+    near = _near(pool[:, points.surface :], generator)
     arrays = {
-        "surface": _rounded(pool[:, :SURFACE_POINTS]),
-        "inside": _inside(solids, generator),
-        "outside": _outside(solids, generator),
+        "surface": _rounded(pool[:, : points.surface]),
+        "inside": _inside(solids, points.volume // 2, generator),
+        "outside": _outside(solids, points.volume // 2, generator),
         "near": near,
         "near_occupied": solids.occupied(near),
     }
@@ -127,9 +145,9 @@ def _build(name: str) -> Solids:
     return procedural.build(category, int(seed))
 
 
-def _category(name: str) -> int:
+def _category(name: str) -> str | None:
     category = name.partition(":")[0]
-    return UNLABELLED if category == JUMBLE else CATEGORIES.index(category)
+    return None if category == JUMBLE else category
 
 
 def _rounded(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 3"]:
@@ -145,29 +163,30 @@ def _near(surface: Float[Tensor, "b n 3"], generator: Generator) -> Float[Tensor
     return _rounded(surface + torch.cat([fine * noise[:, :half], coarse * noise[:, half:]], dim=1))
 
 
-def _inside(solids: Solids, generator: Generator) -> Float[Tensor, "b n 3"]:
+def _inside(solids: Solids, count: int, generator: Generator) -> Float[Tensor, "b n 3"]:
     """Points uniform in the solid; a few more are drawn, as rounding takes some out of it."""
-    count = VOLUME_POINTS + VOLUME_POINTS // 4
-    points = _rounded(solids.sample_inside(count, generator))
-    return _first(points, solids.occupied(points))
+    points = _rounded(solids.sample_inside(count + count // 4, generator))
+    return _first(points, solids.occupied(points), count)
 
 
-def _outside(solids: Solids, generator: Generator) -> Float[Tensor, "b n 3"]:
+def _outside(solids: Solids, count: int, generator: Generator) -> Float[Tensor, "b n 3"]:
     """Points uniform in the ball of radius sqrt(3) less the shape (paper, appendix A.1).
 
     The unit sphere that holds the shape fills under a fifth of that ball: 3/2 draws are plenty.
     """
-    shape, device = (len(solids), VOLUME_POINTS + VOLUME_POINTS // 2), solids.rounding.device
+    shape, device = (len(solids), count + count // 2), solids.rounding.device
     direction = torch.randn((*shape, 3), generator=generator, device=device)
     radius = VOLUME_RADIUS * torch.rand((*shape, 1), generator=generator, device=device) ** (1 / 3)
     points = _rounded(direction / direction.norm(dim=-1, keepdim=True) * radius)
-    return _first(points, ~solids.occupied(points))
+    return _first(points, ~solids.occupied(points), count)
 
 
-def _first(points: Float[Tensor, "b n 3"], accepted: Bool[Tensor, "b n"]) -> Float[Tensor, "b k 3"]:
-    """Each row's first `VOLUME_POINTS` accepted points."""
+def _first(
+    points: Float[Tensor, "b n 3"], accepted: Bool[Tensor, "b n"], count: int
+) -> Float[Tensor, "b k 3"]:
+    """Each row's first `count` accepted points."""
     fewest = int(accepted.sum(dim=1).min())
-    if fewest < VOLUME_POINTS:
-        raise RuntimeError(f"a shape has only {fewest} of {VOLUME_POINTS} volume points")
+    if fewest < count:
+        raise RuntimeError(f"a shape has only {fewest} of {count} volume points")
     order = accepted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
-    return points.gather(1, order[:, :VOLUME_POINTS, None].expand(-1, -1, 3))
+    return points.gather(1, order[:, :count, None].expand(-1, -1, 3))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,22 +11,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from model.config import DenoiserConfig
+from model.diffusion.conditions import ConditionAttention, Conditions
 from model.nn.attention import Attention
 from model.nn.blocks import FeedForward
-
-KeysValues = tuple[Tensor, Tensor]  # of one coarser level: (b, heads, tokens, head channels) each
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a denoising stage is conditioned on, embedded once per sample (Eq. 10).
-
-    `vector` is where any global condition enters (the category today; a text or image embedding
-    would be added to it); `coarser` holds keys and values of the coarser latent sets.
-    """
-
-    vector: Float[Tensor, "b c"]
-    coarser: tuple[KeysValues, ...]
 
 
 class ModulatedBlock(nn.Module):
@@ -56,24 +42,6 @@ class ModulatedBlock(nn.Module):
         x = x + gate_a * self.attention(normed, normed)
         normed = self.norm_feed_forward(x) * (1 + scale_f) + shift_f
         out: Tensor = x + gate_f * self.feed_forward(normed)
-        return out
-
-
-class ConditionAttention(nn.Module):
-    """CA(., Z_j): gathers from one coarser latent set (Eq. 11, 12)."""
-
-    def __init__(self, channels: int, head_channels: int, latent_channels: int) -> None:
-        super().__init__()
-        self.embedding = nn.Linear(latent_channels, channels)
-        self.norm_query = nn.LayerNorm(channels)
-        self.norm_context = nn.LayerNorm(channels)
-        self.attention = Attention(channels, head_channels)
-
-    def keys_values(self, latents: Float[Tensor, "b m d"]) -> KeysValues:
-        return self.attention.keys_values(self.norm_context(self.embedding(latents)))
-
-    def forward(self, x: Float[Tensor, "b m c"], context: KeysValues) -> Float[Tensor, "b m c"]:
-        out: Tensor = x + self.attention.attend(self.norm_query(x), *context)
         return out
 
 
@@ -133,7 +101,7 @@ class Denoiser(nn.Module):
         vector = conditions.vector + self.noise_embedding(frequencies)
         modulation = self.modulation(F.silu(vector)).unflatten(1, (6, -1))
         h = self.embedding(x)
-        for gather, context in zip(self.gather, conditions.coarser, strict=True):
+        for gather, context in zip(self.gather, conditions.contexts, strict=True):
             h = gather(h, context)
         for block in self.blocks:
             h = block(h, modulation)

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from model.diffusion.denoiser import Conditions, Denoiser
+from model.diffusion.conditions import Conditions
+from model.diffusion.denoiser import Denoiser
 
 SIGMA_DATA = 1.0
 SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 80.0, 7.0

@@ -5,28 +5,30 @@ All points are in the canonical frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import trimesh
 from jaxtyping import Bool, Float32
+from torch.nn import functional
 
-from model.config import CATEGORIES
 from model.data import procedural
 from model.data.labelling import MeshSolid, UnusableMeshError, label_mesh
 from model.data.prepare import MESH_SUFFIXES
 from model.data.procedural.solids import Solids
-from model.data.shards import UNLABELLED, ShapeArrays, ShapeSample, read_shards
+from model.data.shards import ShapeArrays, ShapeSample, read_shards
 from model.geometry.mesh import load_mesh
-from model.geometry.sampling import farthest_point_order, sample_surface
+from model.geometry.sampling import farthest_point_order, sample_oriented_surface
 
 CLOUD_POINTS = 8192  # the encoder's input, as served
 ORDERED_POINTS = 2048  # of it in farthest-point order, as served
 SURFACE_POINTS = 50_000  # to measure distances from
 VOLUME_POINTS = 32_768  # uniform in the bounding box, to measure the IoU at
 OTHER = "other"  # the category of shapes without a label
+
+_NORMAL_STEP = 5e-4  # small beside any part, large beside float32's rounding of distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Subject:
 
     `cloud` is what the encoder sees: surface points that begin in farthest-point order. `volume` is
     uniform in the shape's bounding box, and empty where only sampled points of a shape are known,
-    as of a mesh in a shard: then its volume IoU cannot be told.
+    as of a mesh in a shard: then its volume IoU cannot be told. `normals` are the unit normals at
+    `surface`, None where only points are known.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Subject:
     near_occupied: Bool[np.ndarray, "w"]
     volume: Float32[np.ndarray, "v 3"]
     volume_occupied: Bool[np.ndarray, "v"]
+    normals: Float32[np.ndarray, "m 3"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,12 @@ class MeshSource:
         """The shape's name in reports."""
         return self.path.relative_to(self.folder).as_posix()
 
+    @property
+    def category(self) -> str | None:
+        """The name of the sub-folder, as `lagem data prepare` takes it; None without one."""
+        first, *inside = self.path.relative_to(self.folder).parts
+        return first if inside else None
+
     def load(self) -> Subject:
         """Sample and label the mesh, the same each time.
 
@@ -70,13 +80,14 @@ class MeshSource:
         mesh = load_mesh(self.path.read_bytes(), hint=self.path.name)
         if not isinstance(mesh, trimesh.Trimesh):
             raise UnusableMeshError("no faces: a point cloud has no inside")
-        category = self.path.parent.name
-        category = category if category in CATEGORIES else OTHER
-        sample = label_mesh(mesh, category=UNLABELLED, name=self.name, seed=0)
+        sample = label_mesh(mesh, category=self.category, name=self.name, seed=0)
         solid = MeshSolid.of(mesh)
-        surface = _sampled(trimesh.Trimesh(solid.vertices, solid.faces, process=False))
+        outer = trimesh.Trimesh(solid.vertices, solid.faces, process=False)
+        points, normals = sample_oriented_surface(outer, SURFACE_POINTS, seed=0)
+        surface = points.astype(np.float32)
         volume = _box_points(surface)
-        return _subject(sample, category, surface, volume, solid.occupied(volume))
+        subject = _subject(sample, surface, volume, solid.occupied(volume))
+        return replace(subject, normals=normals.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +102,21 @@ class ShardSource:
         """The shape's name in reports."""
         return self.arrays.names[self.row]
 
+    @property
+    def category(self) -> str | None:
+        """The label of the shape in its shard."""
+        return self.arrays.categories[self.row]
+
     def load(self) -> Subject:
         """Gather the shape's points, the same each time."""
         arrays, row = self.arrays, self.row
-        label = int(arrays.category[row])
-        category = OTHER if label == UNLABELLED else CATEGORIES[label]
         sample = ShapeSample(
             surface=arrays.surface[row],
             inside=arrays.inside[row],
             outside=arrays.outside[row],
             near=arrays.near[row],
             near_occupied=arrays.near_occupied[row],
-            category=label,
+            category=self.category,
             name=self.name,
         )
         kind, _, seed = self.name.partition(":")
@@ -111,10 +125,11 @@ class ShardSource:
             generator = torch.Generator().manual_seed(0)
             surface = solids.sample_surface(SURFACE_POINTS, generator)[0].numpy()
             volume = _box_points(surface)
-            return _subject(sample, category, surface, volume, _occupied(solids, volume))
+            subject = _subject(sample, surface, volume, _occupied(solids, volume))
+            return replace(subject, normals=distance_normals(solids, surface))
         surface = sample.surface.astype(np.float32)
         nothing = np.empty((0, 3), np.float32)
-        return _subject(sample, category, surface, nothing, np.empty(0, np.bool_))
+        return _subject(sample, surface, nothing, np.empty(0, np.bool_))
 
 
 Source = MeshSource | ShardSource
@@ -147,7 +162,6 @@ def find_subjects(folder: Path, limit: int | None = None) -> list[Source]:
 
 def _subject(
     sample: ShapeSample,
-    category: str,
     surface: Float32[np.ndarray, "m 3"],
     volume: Float32[np.ndarray, "v 3"],
     volume_occupied: Bool[np.ndarray, "v"],
@@ -158,7 +172,7 @@ def _subject(
     rest[first] = False
     return Subject(
         name=sample.name,
-        category=category,
+        category=sample.category or OTHER,
         cloud=np.concatenate([cloud[first], cloud[rest]]),
         surface=surface,
         near=sample.near.astype(np.float32),
@@ -168,8 +182,23 @@ def _subject(
     )
 
 
-def _sampled(mesh: trimesh.Trimesh) -> Float32[np.ndarray, "m 3"]:
-    return sample_surface(mesh, SURFACE_POINTS, seed=0).astype(np.float32)
+def distance_normals(
+    solids: Solids, points: Float32[np.ndarray, "n 3"]
+) -> Float32[np.ndarray, "n 3"]:
+    """Outward unit normals of one shape at surface points: the gradient of its signed distance.
+
+    By central differences `_NORMAL_STEP` long: nearer than that to an edge, normals are between
+    those of its two sides.
+    """
+    surface = torch.from_numpy(points)[None]
+    slopes = [
+        solids.signed_distance(surface + step) - solids.signed_distance(surface - step)
+        for step in _NORMAL_STEP * torch.eye(3)
+    ]
+    normals: Float32[np.ndarray, "n 3"] = (
+        functional.normalize(torch.cat(slopes), dim=0).T.contiguous().numpy()
+    )
+    return normals
 
 
 def _box_points(surface: Float32[np.ndarray, "m 3"]) -> Float32[np.ndarray, "v 3"]:

@@ -43,6 +43,31 @@ def sample_surface(
     Raises:
         ValueError: `count` is not positive, or the surface has no area.
     """
+    points, _ = _sample_faces(mesh, count, seed)
+    return points
+
+
+def sample_oriented_surface(
+    mesh: trimesh.Trimesh, count: int, *, seed: int
+) -> tuple[Float64[np.ndarray, "count 3"], Float64[np.ndarray, "count 3"]]:
+    """The points of `sample_surface`, and the unit normal of the face under each.
+
+    Normals point to where the face's corners go round counter-clockwise: outward, on a mesh whose
+    faces are outward.
+
+    Raises:
+        ValueError: as `sample_surface`.
+    """
+    points, corners = _sample_faces(mesh, count, seed)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    return points, normals / np.maximum(lengths, np.finfo(np.float64).tiny)
+
+
+def _sample_faces(
+    mesh: trimesh.Trimesh, count: int, seed: int
+) -> tuple[Float64[np.ndarray, "count 3"], Float64[np.ndarray, "count 3 3"]]:
+    """Points uniform on the surface, and the corners of the face under each."""
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     cumulative = np.cumsum(triangle_areas(mesh))
@@ -60,7 +85,7 @@ def sample_surface(
         + root * (1 - split) * corners[:, 1]
         + root * split * corners[:, 2]
     )
-    return points
+    return points, corners
 
 
 def farthest_point_order(

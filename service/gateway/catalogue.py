@@ -45,10 +45,11 @@ class ModelCatalogue:
         for model in models:
             if operation in model.can:
                 return model
+        names = ", ".join(repr(model.name) for model in models)
         able = sorted({name for model in models for name in model.can})
         raise CapabilityMissing(
-            f"The loaded model cannot {operation}.",
-            suggestion=f"It can: {', '.join(able)}.",
+            f"The loaded model cannot {operation}: {names} has no diffusion cascade.",
+            suggestion=f"It can {', '.join(able)}; load weights with a cascade to {operation}.",
         )
 
 

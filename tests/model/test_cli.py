@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.cli import main
 from model.cli.options import MESH_FORMATS
-from model.config import PRESETS, ModelConfig
+from model.config import CATEGORIES, PRESETS, ModelConfig
 from model.data.shards import read_shards
 from model.geometry.mesh import EXPORT_FORMATS, export_mesh, load_mesh
 from model.geometry.normalization import Normalization
@@ -315,7 +315,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_data_synth_writes_shards(shards: Path) -> None:
-    assert read_shards(shards).category.tolist() == list(range(7))
+    assert read_shards(shards).categories == CATEGORIES
 
 
 def test_data_prepare_writes_shards_and_tells_what_it_skipped(tmp_path: Path) -> None:
@@ -331,6 +331,23 @@ def test_data_prepare_writes_shards_and_tells_what_it_skipped(tmp_path: Path) ->
         "duplicates": 0,
     }
     assert read_shards(tmp_path / "out").names == ("table/box.ply",)
+
+
+def test_data_takes_the_numbers_of_points(tmp_path: Path) -> None:
+    counts = ("--surface-points", 60, "--volume-points", 40, "--near-points", 20)
+    synth = ("data", "synth", "-o", tmp_path / "synth", "--per-category", 0, "--jumbles", 1)
+    succeed(*synth, *counts)
+    (tmp_path / "meshes").mkdir()
+    (tmp_path / "meshes" / "box.ply").write_bytes(export_mesh(box().mesh, "ply"))
+    prepare = ("data", "prepare", tmp_path / "meshes", "-o", tmp_path / "real")
+    succeed(*prepare, *counts)
+    for folder in ("synth", "real"):
+        arrays = read_shards(tmp_path / folder)
+        sizes = [arrays.surface.shape, arrays.inside.shape, arrays.outside.shape, arrays.near.shape]
+        assert sizes == [(1, 60, 3), (1, 20, 3), (1, 20, 3), (1, 20, 3)]
+    for command in (synth, prepare):
+        assert "60 surface, 40 volume and 20 near points" in refuse(*command)
+    assert "even number, not 41" in refuse(*prepare, *counts, "--volume-points", 41)
 
 
 def test_data_prepare_of_no_meshes_is_refused(tmp_path: Path) -> None:
@@ -427,17 +444,57 @@ def test_help_shows_the_defaults_of_the_configs() -> None:
     assert "[default: (0.75," in printed
 
 
-def test_evaluate_writes_json_and_markdown(
-    shards: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def quick_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.evaluation.subjects.SURFACE_POINTS", 512)
-    monkeypatch.setattr("model.evaluation.evaluate.SURFACE_POINTS", 512)
-    command = ("evaluate", "reconstruction", "--data", shards, "--limit", 2, "-o", tmp_path)
-    printed = succeed(*command, "--weights", tiny_checkpoint, "--json")
-    report = json.loads(printed)
-    assert json.loads((tmp_path / "reconstruction.json").read_text()) == report
+    monkeypatch.setattr("model.evaluation.scores.SURFACE_POINTS", 512)
+    monkeypatch.setattr("model.evaluation.levels.POINTS", 256)
+    monkeypatch.setattr("model.evaluation.sheets.PICTURE", 24)
+    monkeypatch.setattr("model.evaluation.sheets.FAMILY_PICTURE", 24)
+    monkeypatch.setattr("model.evaluation.pictures._PROCEDURAL_CELLS", 24)
+
+
+def evaluated(name: str, weights: Path, out: Path, *options: object) -> dict[str, Any]:
+    """The report of `lagem evaluate NAME`; it is written, with its Markdown and picture, too."""
+    command = ("evaluate", name, "--resolution", 8, "--weights", weights, "-o", out)
+    report: dict[str, Any] = json.loads(succeed(*command, *options, "--json"))
+    assert json.loads((out / f"{name}.json").read_text()) == report
+    assert f"![{name}]({name}.png)" in (out / f"{name}.md").read_text()
+    assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    return report
+
+
+def test_evaluate_reconstruction_writes_numbers_and_a_picture(
+    shards: Path, tiny_checkpoint: Path, tmp_path: Path, quick_evaluation: None
+) -> None:
+    data = ("--data", shards, "--limit", 2)
+    report = evaluated("reconstruction", tiny_checkpoint, tmp_path, *data)
     assert [shape["category"] for shape in report["shapes"]] == ["table", "airplane"]
     assert "| table | 1 | " in (tmp_path / "reconstruction.md").read_text()
+
+
+def test_evaluate_levels_writes_numbers_and_a_picture(
+    tiny_checkpoint: Path, tmp_path: Path, quick_evaluation: None
+) -> None:
+    family = ("--category", "lamp", "--parents", 2, "--variants", 2, "--steps", 2)
+    report = evaluated("levels", tiny_checkpoint, tmp_path, *family)
+    assert list(report["categories"]) == ["lamp"]
+    command = ("evaluate", "levels", "--weights", tiny_checkpoint, "--category", "boat")
+    assert "unknown category" in refuse(*command)
+
+
+def test_evaluate_levels_needs_a_cascade(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    config = replace(checkpoint.config, cascade=None)
+    save_checkpoint(tmp_path, config, checkpoint.autoencoder, None)
+    assert "no cascade" in refuse("evaluate", "levels", "--weights", tmp_path)
+
+
+def test_evaluate_noise_writes_numbers_and_a_picture(
+    shards: Path, tiny_checkpoint: Path, tmp_path: Path, quick_evaluation: None
+) -> None:
+    report = evaluated("noise", tiny_checkpoint, tmp_path, "--data", shards, "--limit", 1)
+    assert len(report["to_reconstruction"]) == 7
 
 
 def test_evaluate_needs_shapes(tiny_checkpoint: Path, tmp_path: Path) -> None:

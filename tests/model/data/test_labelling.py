@@ -5,11 +5,11 @@ import pytest
 import trimesh
 
 from model.data.labelling import MeshSolid, UnusableMeshError, label_mesh
-from model.data.shards import NEAR_POINTS, SURFACE_POINTS, VOLUME_POINTS, ShapeSample
+from model.data.shards import DEFAULT_POINTS, PointCounts, ShapeSample
 
 
 def labelled(mesh: trimesh.Trimesh) -> ShapeSample:
-    return label_mesh(mesh, category=-1, name="test", seed=0)
+    return label_mesh(mesh, category=None, name="test", seed=0)
 
 
 def box(extents: tuple[float, float, float], center: tuple[float, float, float]) -> trimesh.Trimesh:
@@ -33,9 +33,19 @@ def in_beam(points: np.ndarray, margin: float) -> np.ndarray:
 
 
 def test_has_the_sizes_of_a_record(beam: ShapeSample) -> None:
-    assert beam.surface.shape == (SURFACE_POINTS, 3)
-    assert beam.inside.shape == beam.outside.shape == (VOLUME_POINTS, 3)
-    assert beam.near.shape == (NEAR_POINTS, 3)
+    assert beam.surface.shape == (DEFAULT_POINTS.surface, 3)
+    assert beam.inside.shape == beam.outside.shape == (DEFAULT_POINTS.volume // 2, 3)
+    assert beam.near.shape == (DEFAULT_POINTS.near, 3)
+
+
+@pytest.mark.parametrize("points", [PointCounts(1, 2, 2), PointCounts(70_000, 9_000, 30_000)])
+def test_gives_as_many_points_as_asked_for(points: PointCounts) -> None:
+    record = label_mesh(trimesh.creation.box(), category="box", name="test", seed=0, points=points)
+    assert record.surface.shape == (points.surface, 3)
+    assert record.inside.shape == record.outside.shape == (points.volume // 2, 3)
+    assert record.near.shape == (points.near, 3)
+    assert record.near_occupied.shape == (points.near,)
+    assert len(np.unique(record.inside, axis=0)) > 0.99 * len(record.inside)  # no repetition
 
 
 def test_surface_is_the_canonical_surface(beam: ShapeSample) -> None:
@@ -70,7 +80,7 @@ def test_outside_fills_the_ball_of_radius_sqrt_3(beam: ShapeSample) -> None:
 def test_near_points_keep_the_two_distances(beam: ShapeSample) -> None:
     offset = np.abs(beam.near.astype(np.float64)) - HALF_SIZES
     distance = np.abs(np.linalg.norm(np.maximum(offset, 0), axis=1) + np.minimum(offset.max(1), 0))
-    fine, coarse = distance[: NEAR_POINTS // 2], distance[NEAR_POINTS // 2 :]
+    fine, coarse = distance[: len(distance) // 2], distance[len(distance) // 2 :]
     normal_mean = np.sqrt(2 / np.pi)  # of |N(0, 1)|, the distance to a plane
     assert fine.mean() == pytest.approx(0.005 * normal_mean, rel=0.06)
     assert coarse.mean() == pytest.approx(0.05 * normal_mean, rel=0.25)
@@ -79,7 +89,7 @@ def test_near_points_keep_the_two_distances(beam: ShapeSample) -> None:
 def test_is_deterministic_by_seed() -> None:
     mesh = trimesh.creation.icosphere(subdivisions=2)
     first, second = labelled(mesh), labelled(mesh)
-    other = label_mesh(mesh, category=-1, name="test", seed=1)
+    other = label_mesh(mesh, category=None, name="test", seed=1)
     for field in ("surface", "inside", "outside", "near"):
         np.testing.assert_array_equal(getattr(first, field), getattr(second, field))
         assert not np.array_equal(getattr(first, field), getattr(other, field))
@@ -133,10 +143,11 @@ def crossed_sheets() -> trimesh.Trimesh:
     return trimesh.util.concatenate([sheet, small])
 
 
+@pytest.mark.parametrize("points", [PointCounts(1, 2, 2), DEFAULT_POINTS])
 @pytest.mark.parametrize("mesh", [half_sphere(), crossed_sheets()])
-def test_refuses_what_bounds_no_solid(mesh: trimesh.Trimesh) -> None:
+def test_refuses_what_bounds_no_solid(mesh: trimesh.Trimesh, points: PointCounts) -> None:
     with pytest.raises(UnusableMeshError, match=r"not closed|open sheets"):
-        labelled(mesh)
+        label_mesh(mesh, category=None, name="test", seed=0, points=points)
 
 
 def test_refuses_a_needle_too_thin_to_sample() -> None:

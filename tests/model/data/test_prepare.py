@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import trimesh
 
-from model.config import CATEGORIES
-from model.data.prepare import MeshFile, PrepareReport, outcomes, prepare_meshes
-from model.data.shards import UNLABELLED, ShapeSample, read_shards
+from model.data import prepare
+from model.data.prepare import MeshFile, outcomes, prepare_meshes
+from model.data.report import PrepareReport
+from model.data.shards import PointCounts, ShapeSample, read_shards, write_shard
+
+FEW = PointCounts(surface=16, volume=16, near=16)
 
 
 def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
@@ -21,7 +24,7 @@ def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three solids (one labelled, one of them twice), an open sheet, a broken file, a note."""
+    """Three solids (one of them twice), an open sheet, a broken file, a note, an odd folder."""
     root = tmp_path_factory.mktemp("meshes")
     write_mesh(root / "chair" / "box.ply", trimesh.creation.box((1.0, 2.0, 3.0)))
     write_mesh(root / "other" / "ball.stl", trimesh.creation.icosphere(subdivisions=2))
@@ -29,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_mesh(root / "rod.obj", trimesh.creation.cylinder(0.3, 2.0))
     sheet = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], process=False)
     write_mesh(root / "sheet.ply", sheet)
+    (root / "folder.obj").mkdir()
     (root / "broken.ply").write_bytes(b"ply\nformat ascii 1.0\nelement vertex 3\n")
     (root / "notes.txt").write_text("not a mesh\n")
     return root
@@ -45,8 +49,7 @@ def test_keeps_solids_and_names_the_rest(prepared: tuple[Path, PrepareReport]) -
     out, report = prepared
     arrays = read_shards(out)
     assert report.prepared == len(arrays) == 3
-    assert arrays.names[0] == "chair/box.ply"  # the labelled ones come first
-    assert {"rod.obj"} < set(arrays.names)
+    assert arrays.names[2] == "rod.obj"  # the labelled ones come first
     assert set(report.skipped) == {"sheet.ply", "broken.ply"}
     assert report.skipped["broken.ply"].startswith("malformed_mesh")
     assert set(report.duplicates.items()) < {
@@ -56,14 +59,13 @@ def test_keeps_solids_and_names_the_rest(prepared: tuple[Path, PrepareReport]) -
 
 
 def test_category_is_the_folder(prepared: tuple[Path, PrepareReport]) -> None:
-    arrays = read_shards(prepared[0])
-    assert arrays.category.tolist() == [CATEGORIES.index("chair"), UNLABELLED, UNLABELLED]
-
-
-def test_report_is_saved(prepared: tuple[Path, PrepareReport]) -> None:
     out, report = prepared
-    assert PrepareReport.load(out / "report.json", seed=0) == report
-    assert PrepareReport.load(out / "absent.json", seed=4) == PrepareReport(seed=4)
+    arrays = read_shards(out)
+    named = dict(zip(arrays.names, arrays.categories, strict=True))
+    assert named.pop("chair/box.ply") == "chair"
+    assert named.pop("rod.obj") is None
+    assert list(named.values()) == ["other"]
+    assert report.categories() == {"chair": 1, "other": 1}
 
 
 def test_second_call_keeps_finished_shards(
@@ -78,13 +80,28 @@ def test_second_call_keeps_finished_shards(
 
 def test_limit_and_labels_choose(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
-    table.write_text("file,category,licence\nrod.obj,lamp,CC0-1.0\nother/ball.stl,,CC0-1.0\n")
-    prepare_meshes(folder, tmp_path / "out", seed=0, limit=2, labels=table)
+    table.write_text("file,category,licence\nrod.obj,désk lamp,CC0-1.0\nother/ball.stl,,CC0-1.0\n")
+    prepare_meshes(folder, tmp_path / "out", seed=0, points=FEW, limit=1, labels=table)
     arrays = read_shards(tmp_path / "out")
-    assert set(zip(arrays.names, arrays.category.tolist(), strict=True)) == {
-        ("chair/box.ply", CATEGORIES.index("chair")),
-        ("rod.obj", CATEGORIES.index("lamp")),
-    }
+    assert (arrays.names, arrays.categories) == (("rod.obj",), ("désk lamp",))
+    prepare_meshes(folder, tmp_path / "out", seed=0, points=FEW, labels=table)
+    assert read_shards(tmp_path / "out").categories == ("désk lamp", None, None)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("name;class\nrod.obj;lamp\n", "needs the columns 'file' and 'category'"),
+        ("file,category\nmeshes/rod.obj,lamp\n", "names none of the meshes.*'broken.ply'"),
+    ],
+)
+def test_refuses_labels_that_say_nothing(
+    folder: Path, tmp_path: Path, table: str, message: str
+) -> None:
+    (tmp_path / "labels.csv").write_text(table)
+    with pytest.raises(ValueError, match=message):
+        prepare_meshes(folder, tmp_path / "out", seed=0, labels=tmp_path / "labels.csv")
+    assert not (tmp_path / "out").exists()
 
 
 def test_refuses_a_folder_without_meshes(tmp_path: Path) -> None:
@@ -92,11 +109,44 @@ def test_refuses_a_folder_without_meshes(tmp_path: Path) -> None:
         prepare_meshes(tmp_path, tmp_path / "out", seed=0)
 
 
-def test_refuses_another_seed_in_the_same_folder(
-    folder: Path, prepared: tuple[Path, PrepareReport]
-) -> None:
+def test_refuses_to_mix_shards(folder: Path, prepared: tuple[Path, PrepareReport]) -> None:
+    out, _ = prepared
     with pytest.raises(ValueError, match="made with seed 0, not 1"):
-        prepare_meshes(folder, prepared[0], seed=1)
+        prepare_meshes(folder, out, seed=1)
+    with pytest.raises(ValueError, match=r"points: 4096 surface.*, not 16 surface"):
+        prepare_meshes(folder, out, seed=0, points=FEW)
+    with pytest.raises(ValueError, match="other files or labels"):
+        prepare_meshes(folder / "other", out, seed=0)
+
+
+def test_a_smaller_limit_undoes_nothing(folder: Path, prepared: tuple[Path, PrepareReport]) -> None:
+    out, report = prepared
+    assert prepare_meshes(folder, out, seed=0, limit=1).shards == report.shards
+    assert len(read_shards(out)) == 3
+
+
+def test_an_interrupted_run_ends_as_if_it_had_not_been(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    monkeypatch.setattr(prepare, "SHAPES_PER_SHARD", 1)
+    report = prepare_meshes(folder, whole, seed=0, points=FEW)
+
+    def interrupted(path: Path, samples: list[ShapeSample], *, source: str) -> None:
+        if list(parts.glob("*.safetensors")):
+            path.with_name(f".{path.name}.1234").write_bytes(b"half of the second shard")
+            raise KeyboardInterrupt
+        write_shard(path, samples, source=source)
+
+    monkeypatch.setattr(prepare, "write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_meshes(folder, parts, seed=0, points=FEW)
+    monkeypatch.setattr(prepare, "write_shard", write_shard)
+    assert prepare_meshes(folder, parts, seed=0, points=FEW).shards == report.shards
+    names = {path.name for path in whole.iterdir()}
+    assert {path.name for path in parts.iterdir()} == names
+    for name in names - {"report.json", "report.md"}:  # which tell the seconds
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
 
 
 def misbehave(file: MeshFile) -> ShapeSample:
@@ -108,11 +158,11 @@ def misbehave(file: MeshFile) -> ShapeSample:
     if file.name == "raise":
         raise KeyError("face")
     empty = np.zeros((0, 3), np.float16)
-    return ShapeSample(empty, empty, empty, empty, np.zeros(0, np.uint8), -1, file.name)
+    return ShapeSample(empty, empty, empty, empty, np.zeros(0, np.uint8), None, file.name)
 
 
 def test_one_bad_file_stops_nothing() -> None:
-    files = [MeshFile(name, -1, 0) for name in ("crash", "first", "raise", "hang", "last")]
+    files = [MeshFile(name, None, 0) for name in ("crash", "first", "raise", "hang", "last")]
     results = list(outcomes(misbehave, files, workers=1, timeout=1.5))
     assert results[0] == "crashed: the process ended with exit code -9"
     assert isinstance(results[1], ShapeSample)

@@ -8,7 +8,7 @@ import torch
 
 from model.config import CATEGORIES
 from model.data import procedural
-from model.data.shards import UNLABELLED, ShapeSample, read_shards
+from model.data.shards import PointCounts, ShapeSample, ShardError, read_shards
 from model.data.synthesize import JUMBLE, sample_shapes, shape_names, synthesize
 
 
@@ -72,7 +72,7 @@ def test_outside_fills_the_ball_of_radius_sqrt_3(chair: ShapeSample) -> None:
 
 def test_a_shape_is_the_same_in_a_batch() -> None:
     _, sample = sample_shapes(["table:1", "chair:3"])
-    assert (sample.name, sample.category) == ("chair:3", CATEGORIES.index("chair"))
+    assert (sample.name, sample.category) == ("chair:3", "chair")
     assert np.abs(signed_distance(sample.surface)).max() < 5e-4
 
 
@@ -82,7 +82,7 @@ def test_writes_the_same_shards_again(tmp_path: Path) -> None:
         assert written == len(CATEGORIES) + 2
     first, second = read_shards(tmp_path / "a"), read_shards(tmp_path / "b")
     assert first.names == second.names
-    assert first.category.tolist() == [*range(len(CATEGORIES)), UNLABELLED, UNLABELLED]
+    assert first.categories == (*CATEGORIES, None, None)
     for field in ("surface", "inside", "outside", "near", "near_occupied"):
         np.testing.assert_array_equal(getattr(first, field), getattr(second, field))
 
@@ -95,3 +95,17 @@ def test_keeps_finished_shards_and_adds_other_seeds(tmp_path: Path) -> None:
     assert shard.stat().st_mtime_ns == before
     assert synthesize(tmp_path, per_category=0, jumbles=3, seed=1) == 3
     assert len(set(read_shards(tmp_path).names)) == 5
+
+
+def test_gives_as_many_points_as_asked_for() -> None:
+    (sample,) = sample_shapes(["lamp:2"], PointCounts(surface=9_000, volume=12_000, near=10))
+    assert sample.surface.shape == (9_000, 3)
+    assert sample.inside.shape == sample.outside.shape == (6_000, 3)
+    assert sample.near.shape == (10, 3)
+
+
+def test_refuses_to_go_on_with_other_numbers_of_points(tmp_path: Path) -> None:
+    few = PointCounts(surface=8, volume=8, near=8)
+    synthesize(tmp_path, per_category=0, jumbles=1, seed=0, points=few)
+    with pytest.raises(ShardError, match=r"holds 8 surface.* not 4096 surface.*another folder"):
+        synthesize(tmp_path, per_category=0, jumbles=1, seed=0)

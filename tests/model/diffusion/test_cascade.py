@@ -5,6 +5,7 @@ import torch
 
 from model.config import AutoEncoderConfig, CascadeConfig, DenoiserConfig, LevelConfig
 from model.diffusion.cascade import Cascade
+from model.diffusion.conditions import ConditionAttention, KeysValues
 from model.latents import Latents
 
 LEVELS = (LevelConfig(4, 6, 1), LevelConfig(8, 5, 1), LevelConfig(16, 4, 1))
@@ -76,3 +77,19 @@ def test_progress_names_each_level_to_its_end(cascade: Cascade) -> None:
     )
     quarters = [0.25, 0.5, 0.75, 1.0]
     assert seen == [(level, done) for level in (3, 2, 1) for done in quarters]
+
+
+def test_keys_and_values_of_conditions_are_made_once_a_sample(
+    cascade: Cascade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = 0
+    original = ConditionAttention.keys_values
+
+    def counted(self: ConditionAttention, latents: torch.Tensor) -> KeysValues:
+        nonlocal made
+        made += 1
+        return original(self, latents)
+
+    monkeypatch.setattr(ConditionAttention, "keys_values", counted)
+    sample(cascade, [1])
+    assert made == 0 + 1 + 2  # coarser sets of levels 3, 2 and 1, however many steps

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from model.config import DenoiserConfig
-from model.diffusion.denoiser import Conditions, Denoiser
+from model.diffusion.conditions import Conditions
+from model.diffusion.denoiser import Denoiser
 from model.diffusion.edm import SIGMA_MAX, SIGMA_MIN, denoise, edm_loss, noise_levels
 from model.diffusion.sampler import heun_sampler, seeded_noise
 

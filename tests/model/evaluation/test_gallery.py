@@ -30,6 +30,7 @@ def small_pictures() -> Iterator[None]:
         patch.setattr(gallery, "MOST_RECONSTRUCTIONS", 6)
         patch.setattr(gallery, "_PICTURE", 40)
         patch.setattr(gallery, "_SMALL_PICTURE", 24)
+        patch.setattr(gallery, "_UNCONDITIONAL_ROWS", 1)
         yield
 
 
@@ -61,7 +62,13 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def test_every_picture_is_there_and_in_the_readme(drawn: Path) -> None:
-    pictures = {"hero.png", "categories.png", "levels.png", "reconstructions.png"}
+    pictures = {
+        "hero.png",
+        "categories.png",
+        "unconditional.png",
+        "levels.png",
+        "reconstructions.png",
+    }
     assert {path.name for path in drawn.iterdir()} == pictures | {"README.md"}
     text = (drawn / "README.md").read_text()
     for name in pictures:

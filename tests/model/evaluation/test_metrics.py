@@ -7,8 +7,11 @@ from model.evaluation.metrics import (
     chamfer_distance,
     f_score,
     nearest_distances,
-    volume_iou,
+    nearest_neighbours,
+    normal_consistency,
+    occupancy_iou,
 )
+from model.geometry.sampling import sample_oriented_surface, sample_surface
 from tests.shapes import sphere
 
 LINE = np.stack([np.arange(10.0), np.zeros(10), np.zeros(10)], axis=1)
@@ -18,6 +21,13 @@ SHIFT = np.array([0.0, 0.25, 0.0])
 def test_nearest_distances_are_exact() -> None:
     queries = np.array([[0.0, 3.0, 4.0], [2.4, 0.0, 0.0], [12.0, 0.0, 0.0]])
     np.testing.assert_allclose(nearest_distances(queries, LINE), [5.0, 0.4, 3.0])
+
+
+def test_nearest_neighbours_are_named() -> None:
+    queries = np.array([[0.0, 3.0, 4.0], [2.4, 0.0, 0.0], [12.0, 0.0, 0.0]])
+    distances, indices = nearest_neighbours(queries, LINE)
+    assert indices.tolist() == [0, 2, 9]
+    np.testing.assert_array_equal(distances, nearest_distances(queries, LINE))
 
 
 def test_equal_sets_are_at_no_distance() -> None:
@@ -41,6 +51,12 @@ def test_concentric_spheres_differ_by_their_radii() -> None:
     assert chamfer_distance(np.asarray(inner), np.asarray(outer)) == pytest.approx(0.1, rel=1e-6)
 
 
+def test_two_samplings_of_one_surface_differ_by_half_a_spacing() -> None:
+    first, second = (sample_surface(sphere(1.0).mesh, 10_000, seed=seed) for seed in (0, 1))
+    expected = 0.5 * np.sqrt(4 * np.pi / 10_000)
+    assert chamfer_distance(first, second) == pytest.approx(expected, rel=0.02)
+
+
 def test_f_score_is_the_harmonic_mean() -> None:
     half_off = LINE.copy()
     half_off[:5, 1] = 10.0
@@ -57,20 +73,63 @@ def test_f_score_threshold_is_strict_and_settable() -> None:
     assert f_score(moved, LINE, threshold=0.25) == 0.0
 
 
-def test_volume_iou_counts_points() -> None:
+def test_occupancy_iou_counts_points() -> None:
     a = np.array([True, True, True, False, False])
     b = np.array([False, True, True, True, False])
-    assert volume_iou(a, b) == 0.5
-    assert volume_iou(a, a) == 1.0
-    assert volume_iou(a, ~a) == 0.0
+    assert occupancy_iou(a, b) == 0.5
+    assert occupancy_iou(a, a) == 1.0
+    assert occupancy_iou(a, ~a) == 0.0
 
 
-def test_volume_iou_of_nothing_with_nothing_is_one() -> None:
+def test_occupancy_iou_of_nothing_with_nothing_is_one() -> None:
     empty = np.zeros(4, dtype=bool)
-    assert volume_iou(empty, empty) == 1.0
+    assert occupancy_iou(empty, empty) == 1.0
 
 
-def test_volume_iou_of_boxes() -> None:
+def test_occupancy_iou_of_boxes() -> None:
     points = np.random.default_rng(0).random((200_000, 3))
     a, b = points[:, 0] < 0.5, (points[:, 0] > 0.25) & (points[:, 0] < 0.75)
-    assert volume_iou(a, b) == pytest.approx(1 / 3, abs=0.01)
+    assert occupancy_iou(a, b) == pytest.approx(1 / 3, abs=0.01)
+
+
+GRID = np.stack([*np.meshgrid(np.arange(8.0), np.arange(8.0)), np.zeros((8, 8))], -1).reshape(-1, 3)
+UP = np.tile([0.0, 0.0, 1.0], (len(GRID), 1))
+
+
+def tilted(degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.tile([np.sin(angle), 0.0, np.cos(angle)], (len(GRID), 1))
+
+
+def test_normals_of_parallel_planes_agree_whichever_side_they_face() -> None:
+    other = GRID + np.array([0.0, 0.0, 0.5])
+    assert normal_consistency(GRID, UP, other, UP) == 1.0
+    assert normal_consistency(GRID, UP, other, -UP) == 1.0
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 60, 90, 120])
+def test_normals_of_a_rotated_plane_agree_by_the_cosine(degrees: float) -> None:
+    expected = abs(np.cos(np.radians(degrees)))
+    assert normal_consistency(GRID, UP, GRID, tilted(degrees)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_normals_of_concentric_spheres_agree() -> None:
+    inner, inner_normals = sample_oriented_surface(sphere(1.0).mesh, 4000, seed=0)
+    outer, outer_normals = sample_oriented_surface(sphere(1.1).mesh, 4000, seed=1)
+    assert normal_consistency(inner, inner_normals, outer, outer_normals) > 0.995
+
+
+def test_unrelated_normals_agree_by_half() -> None:
+    normals = np.random.default_rng(0).normal(size=(40_000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    points = np.arange(len(normals))[:, None] * np.ones(3)
+    shuffled = np.roll(normals, 1, axis=0)
+    assert normal_consistency(points, normals, points, shuffled) == pytest.approx(0.5, abs=0.01)
+
+
+def test_normal_consistency_is_the_mean_of_both_directions() -> None:
+    one, two = np.zeros((1, 3)), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
+    normals = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    # One to two: its neighbour agrees, 1. Two to one: one agrees, the other does not, 1/2.
+    assert normal_consistency(one, normals[:1], two, normals) == pytest.approx(0.75)
+    assert normal_consistency(two, normals, one, normals[:1]) == pytest.approx(0.75)

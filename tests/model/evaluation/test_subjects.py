@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from model.config import CATEGORIES
+from model.data.procedural.solid import Solid
+from model.data.procedural.solids import Solids
 from model.data.synthesize import synthesize
 from model.evaluation.subjects import (
     CLOUD_POINTS,
     OTHER,
     SURFACE_POINTS,
     VOLUME_POINTS,
+    distance_normals,
     find_subjects,
 )
 from model.geometry.mesh import export_mesh
@@ -59,6 +63,30 @@ def test_mesh_subjects_know_their_inside(meshes: Path) -> None:
     np.testing.assert_array_equal(subject.near_occupied[clear], (near < 1)[clear])
 
 
+def test_mesh_subjects_know_their_normals(meshes: Path) -> None:
+    subject = find_subjects(meshes)[1].load()
+    assert subject.normals is not None
+    np.testing.assert_allclose(subject.normals, subject.surface, atol=0.06)
+
+
+def test_distance_normals_are_those_of_the_faces_and_of_the_curves() -> None:
+    nowhere, upright = np.zeros(3), np.eye(3)
+    corners = ((-0.5, -0.3), (0.5, -0.3), (0.5, 0.3), (-0.5, 0.3))
+    ball = Solids.union([Solid(((0.0, 0.0),), 0.0, 0.8, True, upright, nowhere)])
+    box = Solids.union([Solid(corners, 0.2, 0.0, False, upright, nowhere)])
+    generator = torch.Generator().manual_seed(0)
+    points = ball.sample_surface(500, generator)[0].numpy()
+    np.testing.assert_allclose(distance_normals(ball, points), points / 0.8, atol=2e-3)
+    points = box.sample_surface(500, generator)[0].numpy()
+    normals = distance_normals(box, points)
+    flat = np.abs(normals).max(axis=1) > 0.999
+    assert flat.mean() > 0.97
+    side = np.abs(normals).argmax(axis=1)
+    at = np.take_along_axis(np.abs(points), side[:, None], 1)[:, 0]
+    np.testing.assert_allclose(at[flat], np.array([0.5, 0.3, 0.2])[side[flat]], atol=1e-5)
+    assert (np.einsum("ni,ni->n", points, normals)[flat] > 0).all()
+
+
 def test_clouds_are_as_served(meshes: Path) -> None:
     cloud = find_subjects(meshes)[1].load().cloud
     assert cloud.shape == (CLOUD_POINTS, 3)
@@ -72,7 +100,8 @@ def test_categories_come_from_folders(meshes: Path) -> None:
         "lamp/ball.ply",
         "strange/ball.ply",
     ]
-    assert sources[2].load().category == OTHER
+    assert [source.category for source in sources] == [None, "lamp", "strange"]
+    assert sources[2].load().category == "strange"
 
 
 def test_unusable_files_say_why(meshes: Path) -> None:
@@ -87,6 +116,8 @@ def test_procedural_shard_rows_are_built_again(shards: Path) -> None:
     assert subject.category == "chair"
     assert len(subject.surface) == SURFACE_POINTS
     assert len(subject.volume) == len(subject.volume_occupied) == VOLUME_POINTS
+    assert subject.normals is not None
+    np.testing.assert_allclose(np.linalg.norm(subject.normals, axis=1), 1, atol=1e-5)
     assert 0.005 < subject.volume_occupied.mean() < 0.6
     assert np.linalg.norm(subject.surface, axis=1).max() == pytest.approx(1, abs=0.01)
 
@@ -96,6 +127,7 @@ def test_other_shard_rows_have_no_volume_truth(shards: Path) -> None:
     assert subject.category == OTHER
     assert len(subject.volume) == len(subject.volume_occupied) == 0
     assert len(subject.surface) == 4096
+    assert subject.normals is None
 
 
 def test_subjects_are_the_same_each_time(shards: Path) -> None:

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import trimesh
 
-from model.geometry.sampling import farthest_point_order, sample_surface, to_point_cloud
+from model.geometry.sampling import (
+    farthest_point_order,
+    sample_oriented_surface,
+    sample_surface,
+    to_point_cloud,
+)
 from tests import shapes
 
 
@@ -60,6 +65,22 @@ class TestSampleSurface:
         line = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [2, 0, 0]], [[0, 1, 2]], process=False)
         with pytest.raises(ValueError, match="area"):
             sample_surface(line, 8, seed=0)
+
+
+class TestSampleOrientedSurface:
+    def test_points_are_those_of_sample_surface(self):
+        mesh = shapes.torus().mesh
+        points, _ = sample_oriented_surface(mesh, 64, seed=5)
+        assert np.array_equal(points, sample_surface(mesh, 64, seed=5))
+
+    def test_normals_of_a_box_are_the_axes_that_its_faces_look_along(self):
+        points, normals = sample_oriented_surface(shapes.box((2, 2, 2)).mesh, 1000, seed=0)
+        assert np.allclose(normals, np.where(np.abs(points) > 1 - 1e-9, np.sign(points), 0))
+
+    def test_normals_of_a_sphere_are_unit_and_outward(self):
+        points, normals = sample_oriented_surface(shapes.sphere(3.0).mesh, 1000, seed=0)
+        assert np.allclose(np.linalg.norm(normals, axis=1), 1)
+        assert np.allclose(normals, points / 3.0, atol=0.06)
 
 
 class TestFarthestPointOrder:

@@ -37,17 +37,18 @@ def balls() -> TrainingShapes:
 
     near = directions(128) * (1 + 0.05 * rng.standard_normal((6, 128, 1)))
     near = near.astype(np.float16)
-    return TrainingShapes(
+    return TrainingShapes.held(
         ShapeArrays(
             surface=directions(128).astype(np.float16),
             inside=(directions(128) * rng.uniform(0, 0.8, (6, 128, 1))).astype(np.float16),
             outside=(directions(128) * rng.uniform(1.2, 1.7, (6, 128, 1))).astype(np.float16),
             near=near,
             near_occupied=(np.linalg.norm(near.astype(np.float64), axis=-1) < 1).astype(np.uint8),
-            category=np.array([0, 1, 2, -1, 0, 1], dtype=np.int16),
+            categories=("table", "car", "chair", None, "table", "car"),
             names=tuple("abcdef"),
         ),
         torch.device("cpu"),
+        ("table", "car", "chair"),
     )
 
 

@@ -496,6 +496,7 @@ async def test_a_model_without_cascade_cannot_generate(
     async with FakeWorker(own_queue, blobs, MODEL | {"can": ["encode", "decode"]}):
         response = await client.post("/generate")
     assert code_of(response) == (409, "capability_missing")
+    assert "has no diffusion cascade" in response.json()["detail"]
     assert "decode, encode" in response.json()["suggestion"]
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.evaluation.evaluate import (
+from model.evaluation.reconstruction import (
     ReconstructionReport,
-    Scores,
     ShapeScores,
     evaluate_reconstruction,
     score_reconstruction,
 )
+from model.evaluation.scores import Scores
 from model.evaluation.subjects import Subject, find_subjects
 from model.geometry.mesh import export_mesh
-from model.geometry.sampling import to_point_cloud
+from model.geometry.sampling import sample_oriented_surface, to_point_cloud
 from model.pipeline import ShapePipeline
 from tests.shapes import box, sphere
 
@@ -32,11 +32,18 @@ def pipeline(tiny_checkpoint: Path) -> ShapePipeline:
 @pytest.fixture
 def few_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.evaluation.subjects.SURFACE_POINTS", 512)
-    monkeypatch.setattr("model.evaluation.evaluate.SURFACE_POINTS", 512)
+    monkeypatch.setattr("model.evaluation.scores.SURFACE_POINTS", 512)
 
 
 def scores(value: float, *, iou: float | None = 0.5) -> Scores:
-    return Scores(volume_iou=iou, near_accuracy=value, chamfer=value / 10, f_score=value)
+    return Scores(
+        volume_iou=iou,
+        near_iou=value / 2,
+        near_accuracy=value,
+        chamfer=value / 10,
+        f_score=value,
+        normal_consistency=iou,
+    )
 
 
 def report(shapes: tuple[ShapeScores, ...], skipped: dict[str, str]) -> ReconstructionReport:
@@ -47,37 +54,71 @@ SHAPES = (
     ShapeScores("a", "chair", scores(0.2)),
     ShapeScores("b", "table", scores(0.6, iou=None)),
     ShapeScores("c", "chair", scores(0.4, iou=0.9)),
+    ShapeScores("d", "other", scores(0.8, iou=0.1)),
 )
 
 
-def test_means_are_by_category_and_over_all_shapes() -> None:
+def test_means_are_by_category_over_the_selected_ones_and_over_all_shapes() -> None:
     made = report(SHAPES, {})
-    assert list(made.categories()) == ["table", "chair"]
+    assert list(made.categories()) == ["table", "chair", "other"]
     assert made.categories()["chair"].near_accuracy == pytest.approx(0.3)
-    assert made.mean().f_score == pytest.approx(0.4)
-    assert made.mean().chamfer == pytest.approx(0.04)
+    selected = made.mean_selected()
+    assert selected is not None
+    assert selected.f_score == pytest.approx((0.6 + 0.3) / 2)
+    assert made.mean_all().f_score == pytest.approx((0.2 + 0.6 + 0.4 + 0.8) / 4)
+    assert made.mean_all().chamfer == pytest.approx(0.05)
 
 
-def test_unknown_ious_do_not_count() -> None:
-    assert report(SHAPES, {}).mean().volume_iou == pytest.approx(0.7)
+def test_without_a_category_of_the_paper_there_is_no_mean_over_them() -> None:
+    made = report(SHAPES[-1:], {})
+    assert made.mean_selected() is None
+    assert "mean (selected)" not in made.to_markdown()
+    assert made.to_dict()["mean_selected"] is None
+
+
+def test_unknown_figures_do_not_count() -> None:
+    assert report(SHAPES, {}).mean_all().volume_iou == pytest.approx(0.5)
     assert report(SHAPES, {}).categories()["table"].volume_iou is None
 
 
+def test_examples_are_the_median_and_the_worst() -> None:
+    shapes = tuple(
+        ShapeScores(name, "lamp", scores(value))
+        for name, value in (("fair", 0.3), ("worst", 0.9), ("best", 0.1))
+    )
+    median, worst = report(shapes, {}).examples("lamp")
+    assert (median.name, worst.name) == ("fair", "worst")
+    alone = report(shapes[:1], {}).examples("lamp")
+    assert [shape.name for shape in alone] == ["fair", "fair"]
+
+
 def test_markdown_is_a_table_times_100() -> None:
-    lines = report(SHAPES, {"d": "broken"}).to_markdown().splitlines()
-    assert "| chair | 2 | 70.00 | 30.00 | 3.00 | 30.00 |" in lines
-    assert "| table | 1 | - | 60.00 | 6.00 | 60.00 |" in lines
-    assert "| all | 3 | 70.00 | 40.00 | 4.00 | 40.00 |" in lines
-    assert lines[-1] == "1 shapes could not be used."
+    text = report(SHAPES, {"d": "broken"}).to_markdown()
+    lines = text.splitlines()
+    assert "| chair | 2 | 70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 |" in lines
+    assert "| table | 1 | - | 30.00 | 60.00 | 6.00 | 60.00 | - |" in lines
+    assert "| mean (selected) | 3 | 70.00 | 22.50 | 45.00 | 4.50 | 45.00 | 70.00 |" in lines
+    assert "| mean (all) | 4 | 50.00 | 25.00 | 50.00 | 5.00 | 50.00 | 50.00 |" in lines
+    assert "| chair | a | 2.00 | c | 4.00 |" in lines
+    assert "50,000 points" in text
+    assert "threshold 0.02" in text
+    assert lines[-1] == "Shapes that could not be used: 1 (see the JSON)."
 
 
 def test_dictionary_is_json() -> None:
     values = json.loads(json.dumps(report(SHAPES, {"d": "broken"}).to_dict()))
-    assert values["mean"]["f_score"] == pytest.approx(0.4)
+    assert values["mean_all"]["f_score"] == pytest.approx(0.5)
     assert values["shapes"][1] == {
         "name": "b",
         "category": "table",
-        "scores": {"volume_iou": None, "near_accuracy": 0.6, "chamfer": 0.06, "f_score": 0.6},
+        "scores": {
+            "volume_iou": None,
+            "near_iou": 0.3,
+            "near_accuracy": 0.6,
+            "chamfer": 0.06,
+            "f_score": 0.6,
+            "normal_consistency": None,
+        },
     }
     assert values["skipped"] == {"d": "broken"}
 
@@ -91,8 +132,10 @@ def subject_of_model(pipeline: ShapePipeline) -> Subject:
     field = pipeline.autoencoder.decode(latents)
     queries = field.bias.new_tensor(points)[None]
     occupied = (field(queries)[0] > 0).numpy()
-    surface = np.asarray(mesh.sample(2000, seed=0), dtype=np.float32)
-    return Subject("self", "lamp", cloud, surface, points, occupied, points, occupied)
+    surface, normals = (
+        array.astype(np.float32) for array in sample_oriented_surface(mesh, 2000, seed=0)
+    )
+    return Subject("self", "lamp", cloud, surface, points, occupied, points, occupied, normals)
 
 
 def test_a_perfect_reconstruction_has_perfect_scores(
@@ -100,8 +143,10 @@ def test_a_perfect_reconstruction_has_perfect_scores(
 ) -> None:
     made = score_reconstruction(pipeline, subject_of_model(pipeline), RESOLUTION)
     assert made.volume_iou == 1.0
-    assert made.near_accuracy == 1.0
+    assert made.near_iou == made.near_accuracy == 1.0
     assert made.chamfer < 0.08
+    assert made.normal_consistency is not None
+    assert made.normal_consistency > 0.9
 
 
 def test_scores_fall_with_the_truth(pipeline: ShapePipeline, few_points: None) -> None:
@@ -117,8 +162,9 @@ def test_scores_fall_with_the_truth(pipeline: ShapePipeline, few_points: None) -
         ~good.volume_occupied,
     )
     made = score_reconstruction(pipeline, bad, RESOLUTION)
-    assert made.volume_iou == made.near_accuracy == 0.0
+    assert made.volume_iou == made.near_iou == made.near_accuracy == 0.0
     assert made.chamfer > 0.2
+    assert made.normal_consistency is None
 
 
 def test_no_surface_is_the_worst_score(
@@ -129,6 +175,7 @@ def test_no_surface_is_the_worst_score(
     monkeypatch.setattr(bias, "data", bias.data - 1e3)
     made = score_reconstruction(pipeline, subject, RESOLUTION)
     assert (made.chamfer, made.f_score, made.volume_iou) == (1.0, 0.0, 0.0)
+    assert (made.near_iou, made.normal_consistency) == (0.0, 0.0)
 
 
 def test_a_folder_is_evaluated_and_bad_files_are_told(
