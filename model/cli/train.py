@@ -22,7 +22,7 @@ from model.cli.options import (
     threads_option,
     use_threads,
 )
-from model.config import CATEGORIES, PRESETS
+from model.config import PRESETS
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from model.autoencoder import AutoEncoder
     from model.checkpoint import Checkpoint
     from model.cli.runfolder import RunFolder
-    from model.data.datasets import BatchConfig, TrainingShapes
+    from model.data.datasets import BatchConfig
     from model.training.diffusion import LatentSet
 
 
@@ -74,6 +74,11 @@ def _setting(
 
 
 _run_option = click.option("--run", type=FOLDER, required=True, help="Folder of the run.")
+_on_disk_option = click.option(
+    "--on-disk",
+    is_flag=True,
+    help="Read shapes from disk as they are drawn, for data larger than memory.",
+)
 _from_option = click.option(
     "--from",
     "source",
@@ -140,6 +145,7 @@ def train() -> None:
     required=True,
     help="Folder of shards; may be given several times.",
 )
+@_on_disk_option
 @_run_option
 @_from_option
 @click.option(
@@ -159,6 +165,7 @@ def train() -> None:
 def autoencoder(
     preset: str,
     data: tuple[Path, ...],
+    on_disk: bool,
     run: Path,
     source: Path | None,
     categories: tuple[str, ...],
@@ -173,6 +180,7 @@ def autoencoder(
 
     from model.autoencoder import AutoEncoder
     from model.cli.runfolder import RunFolder
+    from model.data.datasets import load_shapes
     from model.training.distributed import World
 
     batch = _built(_batch_config(), settings)
@@ -190,7 +198,7 @@ def autoencoder(
                 model.load_state_dict(checkpoint.autoencoder.state_dict())
                 inputs["from"] = checkpoint.sha256
             folder.keep_inputs(stage, inputs, changes_allowed=training.allow_changed_settings)
-        shapes = _shapes(data, on)
+        shapes = load_shapes(data, on, folder.categories, on_disk=on_disk)
         _train_autoencoder()(model.to(on), shapes, stage, training, batch, near_weight)
         _report(stage, as_json)
 
@@ -205,6 +213,7 @@ def autoencoder(
     multiple=True,
     help="Folder of shards; needed where the run has no latents of its autoencoder yet.",
 )
+@_on_disk_option
 @click.option(
     "--draws",
     type=click.IntRange(1),
@@ -222,6 +231,7 @@ def diffusion(
     run: Path,
     source: Path | None,
     data: tuple[Path, ...],
+    on_disk: bool,
     draws: int,
     surface_points: int,
     axis_scaling: tuple[float, float],
@@ -268,7 +278,7 @@ def diffusion(
             trained = folder.autoencoder()
             inputs["autoencoder_step"] = trained[1]
             folder.keep_inputs(stage, inputs, changes_allowed=training.allow_changed_settings)
-            latents = _latents(folder, trained, data, drawn, draws, on)
+            latents = _latents(folder, trained, data, on_disk, drawn, draws, on)
         _train_denoiser()(
             cascade.denoisers[index].to(on),
             latents,
@@ -353,22 +363,17 @@ def _contents(folders: Sequence[Path]) -> list[str]:
     return notes
 
 
-def _shapes(folders: Sequence[Path], device: torch.device) -> TrainingShapes:
-    """All shards of the folders, in memory on the device."""
-    from model.data.datasets import load_shapes
-
-    return load_shapes(folders, device, CATEGORIES)
-
-
 def _latents(
     folder: RunFolder,
     trained: tuple[AutoEncoder, int],  # and its step
     data: Sequence[Path],
+    on_disk: bool,
     drawn: BatchConfig,
     draws: int,
     device: torch.device,
 ) -> LatentSet:
     """The run's training latents; made, and kept, where those there are of another autoencoder."""
+    from model.data.datasets import load_shapes
     from model.training.diffusion import encode_shapes
 
     autoencoder, step = trained
@@ -383,7 +388,8 @@ def _latents(
             f"{folder.path} has no latents made of its autoencoder at step {step} with these "
             "settings: give --data"
         )
-    made = encode_shapes(autoencoder.to(device), _shapes(data, device), drawn, draws, seed=0)
+    shapes = load_shapes(data, device, folder.categories, on_disk=on_disk)
+    made = encode_shapes(autoencoder.to(device), shapes, drawn, draws, seed=0)
     folder.save_latents(made, source)
     return made
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from model.checkpoint import load_checkpoint
 from model.config import PRESETS, ModelConfig
@@ -54,6 +55,14 @@ def test_a_run_has_its_own_categories(shards: Path, tmp_path: Path) -> None:
     other = refuse(*stage_1(run, shards, "--categories", "tables"))
     assert "cascade.categories" in other
     assert "another --run" in other
+
+
+def test_labels_are_those_of_the_runs_own_categories(shards: Path, tmp_path: Path) -> None:
+    run, one = tmp_path / "run", ("--categories", "lamp")
+    succeed(*stage_1(run, shards, *one))
+    succeed(*stage_2(run, "--draws", 64, "--data", shards, "--on-disk"))
+    labels = load_file(run / "latents.safetensors")["category"]
+    assert set(labels.tolist()) == {-1, 0}  # lamps, and everything else
 
 
 def test_categories_need_a_cascade_and_names(
