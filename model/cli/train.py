@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +18,19 @@ from model.cli.options import (
     Decorator,
     ParameterDefault,
     combined,
-    device_option,
     json_option,
     threads_option,
     use_threads,
 )
-from model.config import CATEGORIES, PRESETS
+from model.config import PRESETS
 
 if TYPE_CHECKING:
     import torch
 
+    from model.autoencoder import AutoEncoder
+    from model.checkpoint import Checkpoint
     from model.cli.runfolder import RunFolder
-    from model.data.datasets import BatchConfig, TrainingShapes
+    from model.data.datasets import BatchConfig
     from model.training.diffusion import LatentSet
 
 
@@ -73,8 +74,31 @@ def _setting(
 
 
 _run_option = click.option("--run", type=FOLDER, required=True, help="Folder of the run.")
+_on_disk_option = click.option(
+    "--on-disk",
+    is_flag=True,
+    help="Read shapes from disk as they are drawn, for data larger than memory.",
+)
+_from_option = click.option(
+    "--from",
+    "source",
+    type=EXISTING_FOLDER,
+    help="Checkpoint folder whose weights a new run starts from.  [default: random weights]",
+)
 _training_options = combined(
     click.option("--steps", type=click.IntRange(1), required=True, help="Optimiser steps in all."),
+    _setting(
+        _training_config,
+        "accumulate",
+        click.IntRange(1),
+        "Micro-batches that each process adds up in a step.",
+    ),
+    _setting(
+        _training_config,
+        "precision",
+        click.Choice(["float32", "bfloat16"]),
+        "Of forward pass and loss; weights and optimiser stay float32.",
+    ),
     _setting(_training_config, "learning_rate", float, "Peak learning rate."),
     _setting(_training_config, "final_learning_rate", float, "Share of the peak left at the end."),
     _setting(_training_config, "warmup", click.IntRange(0), "Steps of linear warm-up."),
@@ -84,15 +108,31 @@ _training_options = combined(
     _setting(_training_config, "seed", click.IntRange(0), "Of weights and batches."),
     _setting(_training_config, "save_every", click.IntRange(1), "Steps between checkpoints."),
     _setting(_training_config, "log_every", click.IntRange(1), "Steps between log lines."),
+    click.option(
+        "--allow-changed-settings",
+        is_flag=True,
+        help="Go on with a run although it was begun with other settings.",
+    ),
 )
-_machine_options = combined(device_option, threads_option, json_option)
+_machine_options = combined(
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="What to train on; under torchrun, cuda is the GPU of the local rank.",
+    ),
+    threads_option,
+    json_option,
+)
 
 
 @click.group(cls=OfflineGroup)
 def train() -> None:
     """Train a model: autoencoder, then diffusion level by level, then export.
 
-    A command that is stopped goes on where it was when it is given again.
+    A command that is stopped goes on where it was when it is given again. Started by torchrun, a
+    stage is trained by all processes together.
     """
 
 
@@ -105,9 +145,16 @@ def train() -> None:
     required=True,
     help="Folder of shards; may be given several times.",
 )
+@_on_disk_option
 @_run_option
+@_from_option
+@click.option(
+    "--categories",
+    multiple=True,
+    help="Categories of the run, a,b,c or one by one.  [default: the preset's]",
+)
 @_training_options
-@_setting(_batch_config, "shapes", click.IntRange(1), "Shapes in a batch.")
+@_setting(_batch_config, "shapes", click.IntRange(1), "Shapes in a micro-batch.")
 @_setting(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
 @_setting(_batch_config, "volume_queries", click.IntRange(2), "Half of them inside.")
 @_setting(_batch_config, "near_queries", click.IntRange(1), "Queries near the surface.")
@@ -118,7 +165,10 @@ def train() -> None:
 def autoencoder(
     preset: str,
     data: tuple[Path, ...],
+    on_disk: bool,
     run: Path,
+    source: Path | None,
+    categories: tuple[str, ...],
     near_weight: float,
     device: str,
     threads: int | None,
@@ -130,28 +180,40 @@ def autoencoder(
 
     from model.autoencoder import AutoEncoder
     from model.cli.runfolder import RunFolder
+    from model.data.datasets import load_shapes
+    from model.training.distributed import World
 
-    training, batch = _built(_training_config(), settings), _built(_batch_config(), settings)
+    batch = _built(_batch_config(), settings)
+    training = _built(_training_config(), settings | {"samples": batch.shapes})
     use_threads(threads)
-    folder = RunFolder.create(run, preset)
-    torch.manual_seed(training.seed)
-    on = _torch_device(device)
-    model = AutoEncoder(folder.config.autoencoder).to(on)
-    _train_autoencoder()(
-        model, _shapes(data, on), folder.autoencoder_folder, training, batch, near_weight
-    )
-    _report(folder.autoencoder_folder, as_json)
+    with _launched(device) as on:
+        torch.manual_seed(training.seed)
+        with World.current().leader_first():
+            folder = RunFolder.create(run, preset, _split(categories))
+            stage = folder.autoencoder_folder
+            model = AutoEncoder(folder.config.autoencoder)
+            inputs = {"data": _contents(data), "batch": asdict(batch), "near_weight": near_weight}
+            if source is not None:
+                checkpoint = _checkpoint(source, folder, "autoencoder")
+                model.load_state_dict(checkpoint.autoencoder.state_dict())
+                inputs["from"] = checkpoint.sha256
+            folder.keep_inputs(stage, inputs, changes_allowed=training.allow_changed_settings)
+        shapes = load_shapes(data, on, folder.categories, on_disk=on_disk)
+        _train_autoencoder()(model.to(on), shapes, stage, training, batch, near_weight)
+        _report(stage, as_json)
 
 
 @train.command()
 @click.option("--level", type=click.IntRange(1), required=True, help="3 is the coarsest of three.")
 @_run_option
+@_from_option
 @click.option(
     "--data",
     type=EXISTING_FOLDER,
     multiple=True,
     help="Folder of shards; needed where the run has no latents of its autoencoder yet.",
 )
+@_on_disk_option
 @click.option(
     "--draws",
     type=click.IntRange(1),
@@ -161,13 +223,15 @@ def autoencoder(
 )
 @_setting(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
 @_setting(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
-@_setting(_train_denoiser, "batch", click.IntRange(1), "Latents in a batch.")
+@_setting(_train_denoiser, "batch", click.IntRange(1), "Latents in a micro-batch.")
 @_training_options
 @_machine_options
 def diffusion(
     level: int,
     run: Path,
+    source: Path | None,
     data: tuple[Path, ...],
+    on_disk: bool,
     draws: int,
     surface_points: int,
     axis_scaling: tuple[float, float],
@@ -184,16 +248,12 @@ def diffusion(
     import torch
 
     from model.cli.runfolder import RunFolder
+    from model.training.distributed import World
 
     training = _built(_training_config(), settings)
     use_threads(threads)
     folder = RunFolder.open(run)
-    torch.manual_seed(training.seed)
-    on = _torch_device(device)
-    cascade = folder.new_cascade()
-    index = len(cascade.denoisers) - level
-    if index < 0:
-        raise click.BadParameter(f"{level}: the model has {len(cascade.denoisers)} levels")
+    stage = folder.level_folder(level)
     # Generated shapes are to stand upright, and need no labelled queries.
     drawn = _batch_config()(
         surface_points=surface_points,
@@ -202,17 +262,33 @@ def diffusion(
         volume_queries=2,
         near_queries=1,
     )
-    latents = _latents(folder, data, drawn, draws, on)
-    _train_denoiser()(
-        cascade.denoisers[index].to(on),
-        latents,
-        index,
-        folder.level_folder(level),
-        training,
-        batch,
-        cascade.config.condition_noise,
-    )
-    _report(folder.level_folder(level), as_json)
+    with _launched(device) as on:
+        torch.manual_seed(training.seed)
+        cascade = folder.new_cascade()
+        index = len(cascade.denoisers) - level
+        if index < 0:
+            raise click.BadParameter(f"{level}: the model has {len(cascade.denoisers)} levels")
+        inputs = {"draws": draws, "drawn": asdict(drawn), "batch": batch}
+        with World.current().leader_first():
+            if source is not None:
+                checkpoint = _checkpoint(source, folder, "autoencoder", "cascade")
+                assert checkpoint.cascade is not None
+                cascade.load_state_dict(checkpoint.cascade.state_dict())
+                inputs["from"] = checkpoint.sha256
+            trained = folder.autoencoder()
+            inputs["autoencoder_step"] = trained[1]
+            folder.keep_inputs(stage, inputs, changes_allowed=training.allow_changed_settings)
+            latents = _latents(folder, trained, data, on_disk, drawn, draws, on)
+        _train_denoiser()(
+            cascade.denoisers[index].to(on),
+            latents,
+            index,
+            stage,
+            training,
+            batch,
+            cascade.config.condition_noise,
+        )
+        _report(stage, as_json)
 
 
 @train.command()
@@ -247,32 +323,60 @@ def _built(config: Any, settings: dict[str, Any]) -> Any:
     return config(**{name: settings[name] for name in names if name in settings})
 
 
-def _torch_device(name: str) -> torch.device:
-    import torch
+@contextmanager
+def _launched(device: str) -> Iterator[torch.device]:
+    """The device to train on, in the world of processes that torchrun started, if it did."""
+    from model.training.distributed import World, joined
+    from model.training.stopping import TrainingStopped
 
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    with joined(device) as on:
+        try:
+            yield on
+        except TrainingStopped as stopped:
+            if World.current().leads:
+                click.echo(stopped, err=True)
+            raise click.exceptions.Exit(128 + stopped.number) from stopped  # as shells have it
 
 
-def _shapes(folders: Sequence[Path], device: torch.device) -> TrainingShapes:
-    """All shards of the folders, in memory on the device."""
-    from model.data.datasets import load_shapes
+def _split(names: Sequence[str]) -> tuple[str, ...] | None:
+    """Categories given as a,b,c or one by one; None: not given."""
+    if not names:
+        return None
+    return tuple(name.strip() for given in names for name in given.split(","))
 
-    return load_shapes(folders, device, CATEGORIES)
+
+def _checkpoint(source: Path, folder: RunFolder, *parts: str) -> Checkpoint:
+    """A checkpoint whose model has the run's sizes in `parts` of its config."""
+    from model.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(source)
+    folder.require_same_model(checkpoint, *parts)
+    return checkpoint
+
+
+def _contents(folders: Sequence[Path]) -> list[str]:
+    """What tells data apart wherever it lies: each folder's name, shards and bytes."""
+    notes = []
+    for folder in folders:
+        sizes = [file.stat().st_size for file in folder.glob("*.safetensors")]
+        notes.append(f"{folder.resolve().name}: {len(sizes)} shards, {sum(sizes)} bytes")
+    return notes
 
 
 def _latents(
     folder: RunFolder,
+    trained: tuple[AutoEncoder, int],  # and its step
     data: Sequence[Path],
+    on_disk: bool,
     drawn: BatchConfig,
     draws: int,
     device: torch.device,
 ) -> LatentSet:
     """The run's training latents; made, and kept, where those there are of another autoencoder."""
+    from model.data.datasets import load_shapes
     from model.training.diffusion import encode_shapes
 
-    autoencoder, step = folder.autoencoder()
+    autoencoder, step = trained
     source = {"step": str(step), "draws": str(draws), "batch": repr(drawn)}
     if data:
         source["data"] = ", ".join(map(str, data))
@@ -284,18 +388,21 @@ def _latents(
             f"{folder.path} has no latents made of its autoencoder at step {step} with these "
             "settings: give --data"
         )
-    made = encode_shapes(autoencoder.to(device), _shapes(data, device), drawn, draws, seed=0)
+    shapes = load_shapes(data, device, folder.categories, on_disk=on_disk)
+    made = encode_shapes(autoencoder.to(device), shapes, drawn, draws, seed=0)
     folder.save_latents(made, source)
     return made
 
 
 def _report(folder: Path, as_json: bool) -> None:
-    """Print the last line of a stage's log."""
-    from model.training.loop import LOG_FILE
+    """Print the last line of a stage's log, in the first process."""
+    from model.training.distributed import World
+    from model.training.log import LOG_FILE, Log
 
-    with (folder / LOG_FILE).open(newline="") as file:
-        *_, last = csv.DictReader(file)
-    figures = {name: float(value) for name, value in last.items()}
+    if not World.current().leads:
+        return
+    last = Log(folder / LOG_FILE).rows()[-1]
+    figures = {name: float(value) for name, value in last.items() if value}
     if as_json:
         click.echo(json.dumps({"folder": str(folder)} | figures))
     else:

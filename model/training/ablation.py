@@ -14,7 +14,8 @@ from model.autoencoder import AutoEncoder
 from model.config import PRESETS, AutoEncoderConfig, BottleneckKind, LevelConfig
 from model.data.datasets import BatchConfig, TrainingShapes
 from model.training.autoencoder import train_autoencoder
-from model.training.loop import LOG_FILE, TrainingConfig
+from model.training.log import LOG_FILE
+from model.training.loop import TrainingConfig
 
 PAPER_EPOCHS = (16, 32, 48, 60, 72)  # at which Table 7 gives the loss; its runs have 72
 PAPER_LOSSES: dict[BottleneckKind, tuple[float, ...]] = {

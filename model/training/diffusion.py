@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -85,7 +85,7 @@ def train_denoiser(
         assert isinstance(module, Denoiser)
         return denoising_loss(module, data, index, batch, condition_noise, generator)
 
-    return fit(denoiser, loss, training, folder)
+    return fit(denoiser, loss, replace(training, samples=batch), folder)
 
 
 def _noised(

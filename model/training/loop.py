@@ -1,9 +1,10 @@
-"""The training loop both stages share: optimise, average, log, checkpoint, resume."""
+"""The training loop both stages share: optimise, average, log, save, resume, on many processes."""
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,10 +16,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from model.training.distributed import World
 from model.training.ema import ExponentialMovingAverage
+from model.training.log import LOG_FILE, Log
+from model.training.state import STATE_FILE, TrainingState
+from model.training.stopping import TrainingStopped, noted_signals
 
-STATE_FILE = "state.pt"
-LOG_FILE = "log.csv"
+LARGEST_STEPS, LARGEST_MICRO_BATCHES = 2**22, 2**10  # that `draw_seed` tells apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class TrainingConfig:
     """How to optimise; what to optimise is the loss given to `fit`."""
 
     steps: int  # optimiser steps of the whole run
+    accumulate: int = 1  # micro-batches of one step in each process
+    precision: str = "float32"  # or bfloat16: of forward and loss, never of the weights
     learning_rate: float = 1e-3  # peak, after the warm-up
     final_learning_rate: float = 0.02  # share of the peak left at the end of the cosine
     warmup: int = 200  # steps of linear warm-up
@@ -35,86 +41,216 @@ class TrainingConfig:
     seed: int = 0
     save_every: int = 200  # steps between checkpoints
     log_every: int = 20  # steps between log lines
+    samples: int | None = None  # in a micro-batch, for the log's samples per second
+    allow_changed_settings: bool = False  # go on with a state that other settings made
 
     def __post_init__(self) -> None:
-        for name in ("steps", "save_every", "log_every"):
+        for name in ("steps", "accumulate", "save_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.steps > LARGEST_STEPS:
+            raise ValueError(f"steps must be at most {LARGEST_STEPS}, got {self.steps}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be in [0, 2^32), got {self.seed}")
+
+    def curve_settings(self, world: World) -> dict[str, Any]:
+        """What the loss curve depends on, `steps` aside, which may grow or shrink.
+
+        The same micro-batches can be spread otherwise: only their number in all counts.
+        """
+        settings = dataclasses.asdict(self)
+        for free in ("steps", "save_every", "log_every", "samples", "allow_changed_settings"):
+            del settings[free]
+        settings["micro_batches"] = settings.pop("accumulate") * world.size
+        return settings
 
 
 Loss = Callable[[nn.Module, torch.Generator], dict[str, Tensor]]
-"""Draws a batch with the generator and returns {"loss": ..., other figures to log}."""
+"""Draws a batch with the generator and returns {"loss": ..., other figures to log}.
+
+All figures are means over the batch, so that those of equal micro-batches average to their joint's.
+"""
 
 
 def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> nn.Module:
-    """Train `model` in place, resuming from `folder` when it holds a checkpoint.
+    """Train `model` in place, resuming from `folder` when it holds a state.
 
-    Each step draws its batch from a generator seeded by (seed, step): a resumed run sees exactly
-    the batches that an uninterrupted one would have seen.
+    A step joins `accumulate` micro-batches of every process of the world. Each draws from a
+    generator of its own (`draw_seed`): a resumed run, and one on another number of processes with
+    as many micro-batches in all, sees exactly the batches that this one would have seen.
 
     Returns:
         The exponential moving average of the model, ready for evaluation.
+
+    Raises:
+        ChangedSettingsError: the state was made with other settings.
+        FloatingPointError: the loss is not finite; nothing that came of it is saved.
+        TrainingStopped: SIGINT or SIGTERM came; the state of the last whole step is saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    optimizers = _optimizers(model, config)
+    world = World.current()
+    if config.accumulate * world.size > LARGEST_MICRO_BATCHES:
+        raise ValueError(
+            f"accumulate ({config.accumulate}) on {world.size} processes makes more than "
+            f"{LARGEST_MICRO_BATCHES} micro-batches a step: lower it and enlarge the batch"
+        )
     ema = ExponentialMovingAverage(model, config.ema_decay)
-    first = _resume(folder / STATE_FILE, model, ema, optimizers, config)
-    device = next(model.parameters()).device
-    means = _Means()
-    started = time.monotonic()
-    model.train()
-    bar = tqdm(
-        range(first, config.steps),
-        initial=first,
-        total=config.steps,
-        desc=folder.name,
-        unit="step",
-        disable=not sys.stderr.isatty(),
+    state = TrainingState(model, ema, _optimizers(model, config))
+    state.resume(
+        folder / STATE_FILE,
+        config.curve_settings(world),
+        changes_allowed=config.allow_changed_settings,
     )
-    for step in bar:
-        generator = torch.Generator(device).manual_seed((config.seed << 32) + step)
-        means.add(_step(model, loss, generator, optimizers, _learning_rate(step, config), config))
-        ema.update(model)
-        done = step + 1
-        if done % config.log_every == 0 or done == config.steps:
-            figures = means.take()
-            _require_finite(figures["loss"], done, folder)
-            seconds = time.monotonic() - started
-            _log(folder / LOG_FILE, {"step": done, **figures, "seconds": seconds})
-            bar.set_postfix(loss=f"{figures['loss']:.4f}")
-        if done % config.save_every == 0 or done == config.steps:
-            _save(folder / STATE_FILE, done, model, ema, optimizers)
+    if not world.agrees(state.step):
+        raise ValueError(f"{folder} is not the same folder for all processes: share it among hosts")
+    if state.step > config.steps:
+        raise ValueError(
+            f"{folder} is at step {state.step} already, steps is {config.steps}: give at least "
+            f"{state.step}, or begin another run"
+        )
+    model.train()
+    _Training(state, _Objective(model, loss), config, folder, world).run()
+    world.wait()  # for the last save
     return ema.average
 
 
-def load_average(folder: Path, model: nn.Module) -> int:
-    """Load a run's averaged parameters into `model`; returns the step they are from."""
-    state = torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["ema"])
-    return int(state["step"])
+def draw_seed(seed: int, step: int, micro_batch: int) -> int:
+    """The seed of one micro-batch's generator, another one for each in reach of a run.
+
+    The low 32 bits, all that the CPU's generator takes, hold step and micro-batch.
+    """
+    return (seed << 32) + (micro_batch * LARGEST_STEPS) + step
 
 
-def _step(
-    model: nn.Module,
-    loss: Loss,
-    generator: torch.Generator,
-    optimizers: list[torch.optim.Optimizer],
-    learning_rate: float,
-    config: TrainingConfig,
-) -> dict[str, Tensor]:
-    """One optimiser step; returns the figures of its batch."""
-    figures = loss(model, generator)
-    figures["loss"].backward()
-    gradient = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    return figures | {
-        "gradient": gradient,
-        "lr": torch.tensor(learning_rate, device=gradient.device),
-    }
+class _Objective(nn.Module):
+    """The loss as a module, as DistributedDataParallel wants it."""
+
+    def __init__(self, model: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, generator: torch.Generator) -> dict[str, Tensor]:
+        return self.loss(self.model, generator)
+
+
+class _Training:
+    """One process's part in a run, from the state's step to the last."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        objective: nn.Module,
+        config: TrainingConfig,
+        folder: Path,
+        world: World,
+    ) -> None:
+        self.state = state
+        self.objective = world.wrapped(objective)
+        self.config = config
+        self.folder = folder
+        self.world = world
+        self.log = Log(folder / LOG_FILE)
+        self.device = next(state.model.parameters()).device
+        self.begun = time.monotonic() - state.seconds
+        self.logged = state.seconds  # when the last line was, in the state's seconds
+        self.logged_step = state.step
+
+    def run(self) -> None:
+        """Take the steps that are left."""
+        state, config = self.state, self.config
+        if self.world.leads:
+            self.log.cut(state.step)
+        bar = tqdm(
+            range(state.step, config.steps),
+            initial=state.step,
+            total=config.steps,
+            desc=self.folder.name,
+            unit="step",
+            disable=not (self.world.leads and sys.stderr.isatty()),
+        )
+        with noted_signals() as request, bar:
+            for step in bar:
+                figures = self._step(step)
+                state.unlogged.append(figures)
+                state.step = step + 1
+                last = state.step == config.steps
+                if state.step % config.log_every == 0 or last:
+                    bar.set_postfix(loss=f"{self._log_line():.4g}")
+                number = self.world.largest(request.number)
+                if state.step % config.save_every == 0 or last or number:
+                    self._save(figures)
+                if number and not last:
+                    raise TrainingStopped(self._farewell(number), number)
+
+    def _step(self, step: int) -> dict[str, Tensor]:
+        """One optimiser step; returns the means of this process's micro-batches."""
+        parts = [self._micro_batch(step, index) for index in range(self.config.accumulate)]
+        model, rate = self.state.model, _learning_rate(step, self.config)
+        gradient = nn.utils.clip_grad_norm_(model.parameters(), self.config.clip_norm)
+        for optimizer in self.state.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.state.ema.update(model)
+        figures = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+        return figures | {"gradient": gradient, "lr": torch.tensor(rate, device=self.device)}
+
+    def _micro_batch(self, step: int, index: int) -> dict[str, Tensor]:
+        """Add the gradient of this process's micro-batch `index`: rank r has r, r + W, ..."""
+        config, world = self.config, self.world
+        seed = draw_seed(config.seed, step, world.rank + index * world.size)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        lower = config.precision == "bfloat16"
+        with world.gathering(self.objective, last=index == config.accumulate - 1):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
+                figures = self.objective(generator)
+            (figures["loss"] / config.accumulate).backward()
+        return {name: value.detach().float() for name, value in figures.items()}
+
+    def _log_line(self) -> float:
+        """Write the means since the last line, over the world too; returns the loss."""
+        figures = self._take()
+        now = time.monotonic() - self.begun  # the figures' values are known: so is the GPU's work
+        step_seconds = (now - self.logged) / (self.state.step - self.logged_step)
+        self.logged, self.logged_step = now, self.state.step
+        _require_finite(figures, self.state.step, self.folder)
+        speed = {"seconds": now, "seconds_per_step": step_seconds}
+        if self.config.samples:
+            samples = self.config.samples * self.config.accumulate * self.world.size
+            speed["samples_per_second"] = samples / step_seconds
+        if self.device.type == "cuda":
+            speed["memory_mb"] = torch.cuda.max_memory_allocated(self.device) / 1e6
+        if self.world.leads:
+            self.log.add({"step": self.state.step} | figures | speed)
+        return figures["loss"]
+
+    def _take(self) -> dict[str, float]:
+        """Means of the figures of the steps since the last line."""
+        steps, self.state.unlogged = self.state.unlogged, []
+        means = torch.stack([torch.stack([s[name] for s in steps]).mean() for name in steps[0]])
+        return dict(zip(steps[0], self.world.mean(means).tolist(), strict=True))
+
+    def _save(self, last: dict[str, Tensor]) -> None:
+        """Have the first process write the state, with the world's figures."""
+        _require_finite({"gradient": float(last["gradient"])}, self.state.step, self.folder)
+        self.state.unlogged = [
+            dict(zip(f, self.world.mean(torch.stack(list(f.values()))).unbind(), strict=True))
+            for f in self.state.unlogged
+        ]
+        self.state.seconds = time.monotonic() - self.begun
+        if self.world.leads:
+            self.state.save(self.folder / STATE_FILE, self.config.curve_settings(self.world))
+
+    def _farewell(self, number: int) -> str:
+        return (
+            f"stopped by {signal.Signals(number).name} after step {self.state.step} of "
+            f"{self.config.steps}, saved in {self.folder / STATE_FILE}: give the same command "
+            "again to go on"
+        )
 
 
 def _optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
@@ -139,71 +275,10 @@ def _learning_rate(step: int, config: TrainingConfig) -> float:
     return config.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-class _Means:
-    """Means of the figures of several steps, kept on the device until they are taken."""
-
-    def __init__(self) -> None:
-        self._steps: list[dict[str, Tensor]] = []
-
-    def add(self, figures: dict[str, Tensor]) -> None:
-        self._steps.append({name: value.detach() for name, value in figures.items()})
-
-    def take(self) -> dict[str, float]:
-        steps, self._steps = self._steps, []
-        return {name: float(torch.stack([s[name] for s in steps]).mean()) for name in steps[0]}
-
-
-def _require_finite(loss: float, step: int, folder: Path) -> None:
-    if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss is {loss} at step {step}: lower the learning rate; the last good checkpoint "
-            f"is {folder / STATE_FILE}"
-        )
-
-
-def _log(path: Path, row: dict[str, float | int]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
-
-
-def _save(
-    path: Path,
-    step: int,
-    model: nn.Module,
-    ema: ExponentialMovingAverage,
-    optimizers: list[torch.optim.Optimizer],
-) -> None:
-    """Write the run's state atomically: a killed run leaves the checkpoint before whole."""
-    state: dict[str, Any] = {
-        "step": step,
-        "model": model.state_dict(),
-        "ema": ema.average.state_dict(),
-        "ema_updates": ema.updates,
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-    }
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
-
-
-def _resume(
-    path: Path,
-    model: nn.Module,
-    ema: ExponentialMovingAverage,
-    optimizers: list[torch.optim.Optimizer],
-    config: TrainingConfig,
-) -> int:
-    """Load the state if there is one; returns the step to go on from."""
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
-    ema.average.load_state_dict(state["ema"])
-    ema.updates = state["ema_updates"]
-    for optimizer, values in zip(optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(values)
-    return min(int(state["step"]), config.steps)
+def _require_finite(figures: dict[str, float], step: int, folder: Path) -> None:
+    for name in ("loss", "gradient"):
+        if name in figures and not math.isfinite(figures[name]):
+            raise FloatingPointError(
+                f"the {name} is {figures[name]} at step {step}: lower the learning rate; the last "
+                f"good checkpoint is {folder / STATE_FILE}"
+            )

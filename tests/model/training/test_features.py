@@ -9,7 +9,8 @@ import torch
 
 from model.nn.pointnet import PointNet
 from model.training.features import FeatureBatchConfig, draw_clouds, train_features
-from model.training.loop import LOG_FILE, TrainingConfig
+from model.training.log import LOG_FILE
+from model.training.loop import TrainingConfig
 
 
 def rods(count: int = 16) -> tuple[torch.Tensor, torch.Tensor]:

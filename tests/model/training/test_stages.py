@@ -17,7 +17,8 @@ from model.diffusion.cascade import Cascade
 from model.diffusion.denoiser import Denoiser
 from model.training.autoencoder import reconstruction_loss, train_autoencoder
 from model.training.diffusion import encode_shapes, train_denoiser
-from model.training.loop import LOG_FILE, TrainingConfig
+from model.training.log import LOG_FILE
+from model.training.loop import TrainingConfig
 
 CONFIG = AutoEncoderConfig(
     64, (LevelConfig(4, 4, 1), LevelConfig(16, 4, 1)), head_channels=32, input_points=64
