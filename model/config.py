@@ -50,7 +50,7 @@ class AutoEncoderConfig:
     levels: tuple[LevelConfig, ...]  # coarse to fine: level L first, level 1 last
     head_channels: int = 64  # channels of one attention head
     input_points: int = 8192  # N: surface points the encoder is served with
-    bottleneck: BottleneckKind = "normalized"  # how latents are regularised (Table 2)
+    bottleneck: str = "normalized"  # a BottleneckKind: how latents are regularised (Table 2)
 
     def __post_init__(self) -> None:
         if not self.levels:

@@ -129,6 +129,7 @@ def write_shard(path: Path | str, samples: Sequence[ShapeSample], *, source: str
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         save_file(arrays, temporary, metadata={_ENTRY: json.dumps(description)})
+        temporary.chmod(0o644)  # save_file lets its owner alone read
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
