@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -21,8 +22,6 @@ from model.training.ema import ExponentialMovingAverage
 from model.training.log import LOG_FILE, Log
 from model.training.state import STATE_FILE, TrainingState
 from model.training.stopping import TrainingStopped, noted_signals
-
-LARGEST_STEPS, LARGEST_MICRO_BATCHES = 2**22, 2**10  # that `draw_seed` tells apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +47,10 @@ class TrainingConfig:
         for name in ("steps", "accumulate", "save_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.steps > LARGEST_STEPS:
-            raise ValueError(f"steps must be at most {LARGEST_STEPS}, got {self.steps}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be in [0, 2^32), got {self.seed}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be in [0, 2^63), got {self.seed}")
 
     def curve_settings(self, world: World) -> dict[str, Any]:
         """What the loss curve depends on, `steps` aside, which may grow or shrink.
@@ -91,11 +88,6 @@ def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> n
     """
     folder.mkdir(parents=True, exist_ok=True)
     world = World.current()
-    if config.accumulate * world.size > LARGEST_MICRO_BATCHES:
-        raise ValueError(
-            f"accumulate ({config.accumulate}) on {world.size} processes makes more than "
-            f"{LARGEST_MICRO_BATCHES} micro-batches a step: lower it and enlarge the batch"
-        )
     ema = ExponentialMovingAverage(model, config.ema_decay)
     state = TrainingState(model, ema, _optimizers(model, config))
     state.resume(
@@ -117,11 +109,12 @@ def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> n
 
 
 def draw_seed(seed: int, step: int, micro_batch: int) -> int:
-    """The seed of one micro-batch's generator, another one for each in reach of a run.
+    """The seed of one micro-batch's generator.
 
-    The low 32 bits, all that the CPU's generator takes, hold step and micro-batch.
+    Mixed, since torch's generator on a CPU takes the low 32 bits alone.
     """
-    return (seed << 32) + (micro_batch * LARGEST_STEPS) + step
+    words = (seed % 2**32, seed >> 32, step, micro_batch)
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
 
 
 class _Objective(nn.Module):

@@ -15,7 +15,7 @@ from model.training.distributed import World, joined
 from model.training.log import LOG_FILE
 from model.training.loop import fit
 from tests.model.training.line import Line, config, loss, losses
-from tests.model.training.test_loop import joint_loss
+from tests.model.training.test_loop import JointLoss
 
 PATIENCE = 120  # seconds, on a busy machine
 
@@ -54,7 +54,7 @@ def test_two_processes_have_the_curve_of_one_also_when_stopped(
     assert losses(stopped) == losses(whole)
 
     fit(Line(), loss, config(30, accumulate=2), tmp_path / "accumulated")
-    fit(Line(), joint_loss, config(30), tmp_path / "joint")
+    fit(Line(), JointLoss(), config(30), tmp_path / "joint")
     for other in ("accumulated", "joint"):
         for (step, mine), (_, theirs) in zip(losses(whole), losses(tmp_path / other), strict=True):
             assert float(mine) == pytest.approx(float(theirs), rel=1e-4), (other, step)

@@ -82,6 +82,6 @@ def test_a_denoiser_learns_latents(balls: TrainingShapes, tmp_path: Path) -> Non
     )
     denoiser = cascade.denoisers[1]
     assert isinstance(denoiser, Denoiser)
-    training = TrainingConfig(steps=60, learning_rate=3e-3, warmup=10, log_every=10)
+    training = TrainingConfig(steps=120, learning_rate=3e-3, warmup=10, log_every=10)
     train_denoiser(denoiser, data, 1, tmp_path, training, batch=16)
     assert curve(tmp_path)[-1] < 0.8 * curve(tmp_path)[0]
