@@ -16,6 +16,7 @@ from model.cli.options import (
     combined,
     json_option,
     output_option,
+    parameter_option,
 )
 
 
@@ -75,34 +76,18 @@ def data() -> None:
 @click.option(
     "--per-category", type=click.IntRange(0), required=True, help="Shapes of each category."
 )
-@click.option(
-    "--jumbles",
-    type=click.IntRange(0),
-    default=ParameterDefault(_synthesize, "jumbles"),
-    show_default=True,
-    help="Unlabelled unions of random solids, for the autoencoder.",
+@parameter_option(
+    _synthesize,
+    "jumbles",
+    click.IntRange(0),
+    "Unlabelled unions of random solids, for the autoencoder.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "test"]),
-    default=ParameterDefault(_synthesize, "split"),
-    show_default=True,
-    help="The splits never share a shape.",
+@parameter_option(
+    _synthesize, "split", click.Choice(["train", "test"]), "The splits never share a shape."
 )
-@click.option(
-    "--device",
-    default=ParameterDefault(_synthesize, "device"),
-    show_default=True,
-    help="Torch device that evaluates the shapes.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(1),
-    default=ParameterDefault(_synthesize, "batch"),
-    show_default=True,
-    help="Shapes evaluated at once.",
-)
+@parameter_option(_synthesize, "device", str, "Torch device that evaluates the shapes.")
+@parameter_option(_synthesize, "batch", click.IntRange(1), "Shapes evaluated at once.")
 @_points_options
 @json_option
 def synth(
@@ -121,25 +106,18 @@ def synth(
 @click.argument("folder", type=EXISTING_FOLDER)
 @output_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Order of files, and points.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=ParameterDefault(_prepare_meshes, "workers"),
-    show_default=True,
-    help="Processes.",
-)
+@parameter_option(_prepare_meshes, "workers", click.IntRange(1), "Processes.")
 @click.option("--limit", type=click.IntRange(1), help="Take only the first so many files.")
 @click.option(
     "--labels",
     type=EXISTING_FILE,
     help="CSV with columns file and category.  [default: sub-folders]",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=ParameterDefault(_prepare_meshes, "timeout"),
-    show_default=True,
-    help="Seconds after which a mesh is skipped.",
+@parameter_option(
+    _prepare_meshes,
+    "timeout",
+    click.FloatRange(0, min_open=True),
+    "Seconds after which a mesh is skipped.",
 )
 @_points_options
 @json_option

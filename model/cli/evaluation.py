@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import click
 
@@ -23,6 +24,9 @@ from model.cli.options import (
     resolution_option,
     steps_option,
 )
+
+if TYPE_CHECKING:
+    from model.pipeline import ShapePipeline
 
 
 @click.group(cls=OfflineGroup)
@@ -79,6 +83,15 @@ def deliver(
         (output / f"{name}.md").write_text(f"{markdown}\n![{name}]({picture.name})\n")
         draw(picture)
     click.echo(text if as_json else markdown.rstrip())
+
+
+def _chosen(
+    pipeline: ShapePipeline, steps: int | None, guidance: float | None, resolution: int | None
+) -> dict[str, Any]:
+    """Settings of the sampler and the grid, the model's own where none is given."""
+    given = {"steps": steps, "guidance": guidance, "resolution": resolution}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return asdict(pipeline.info.defaults) | chosen
 
 
 @evaluate.command()
@@ -161,14 +174,7 @@ def levels(
     from model.evaluation.sheets import FamilySheet
 
     pipeline = model.load()
-    defaults = pipeline.info.defaults
-    sampler = Sampler(
-        pipeline,
-        seed=seed,
-        steps=defaults.steps if steps is None else steps,
-        guidance=defaults.guidance if guidance is None else guidance,
-        resolution=resolution or defaults.resolution,
-    )
+    sampler = Sampler(pipeline, seed=seed, **_chosen(pipeline, steps, guidance, resolution))
     sheet = FamilySheet(parents, variants)
     report = evaluate_levels(
         sampler,
@@ -215,12 +221,7 @@ def noise(
 
 
 @evaluate.command()
-@click.option(
-    "--data",
-    type=EXISTING_FOLDER,
-    required=True,
-    help="References never trained on: a folder of shards, or of meshes in folders by category.",
-)
+@data_option
 @click.option(
     "--category",
     "categories",
@@ -247,19 +248,11 @@ def noise(
     help="Program from points (b, n, 3) to features (b, f): torch.export (.pt2) or TorchScript.  "
     "[default: the bundled point features]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, LARGEST_SEED),
-    default=0,
-    show_default=True,
-    help="Seed of each category's first sample.",
-)
+@first_seed_option
 @steps_option
 @guidance_option
 @resolution_option
-@click.option(
-    "-o", "--output", type=FOLDER, help="Folder for generation.json, generation.md, generation.png."
-)
+@report_option("generation")
 @model_options
 @json_option
 def generation(
@@ -277,7 +270,10 @@ def generation(
     model: ModelChoice,
     as_json: bool,
 ) -> None:
-    """Compare generated shapes with references, by category: FPD, KPD, MMD, COV, 1-NNA."""
+    """Compare generated shapes with references, by category: FPD, KPD, MMD, COV, 1-NNA (Table 6).
+
+    The references in --data are to be shapes that the model was not trained on.
+    """
     from model.evaluation.extractors import load_features, load_program
     from model.evaluation.generation import evaluate_generation
     from model.evaluation.generation_report import GenerationProtocol
@@ -286,25 +282,16 @@ def generation(
         raise click.UsageError("--baseline must name another folder than --data")
     features = load_features() if extractor is None else load_program(extractor)
     pipeline = model.load()
-    defaults = pipeline.info.defaults
     protocol = GenerationProtocol(
         seed=seed,
-        steps=defaults.steps if steps is None else steps,
-        guidance=defaults.guidance if guidance is None else guidance,
-        resolution=resolution or defaults.resolution,
         samples=samples,
         references=references,
+        **_chosen(pipeline, steps, guidance, resolution),
     )
     report, picture = evaluate_generation(
         pipeline, features, data, protocol, categories=categories, baseline=baseline
     )
-    text = json.dumps(report.to_dict(), indent=2)
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "generation.json").write_text(text + "\n")
-        (output / "generation.md").write_text(report.to_markdown())
-        picture.save(output / "generation.png")
-    click.echo(text if as_json else report.to_markdown().rstrip())
+    deliver(report, "generation", output, picture.save, as_json)
 
 
 @click.command(cls=OfflineCommand)
@@ -341,15 +328,12 @@ def gallery(
     from model.evaluation.gallery import draw_gallery
 
     pipeline = model.load()
-    defaults = pipeline.info.defaults
     written = draw_gallery(
         pipeline,
         output,
         meshes=meshes,
         seed=seed,
-        steps=defaults.steps if steps is None else steps,
-        guidance=defaults.guidance if guidance is None else guidance,
-        resolution=resolution or defaults.resolution,
+        **_chosen(pipeline, steps, guidance, resolution),
     )
     if as_json:
         click.echo(json.dumps({"files": [str(path) for path in written]}))

@@ -13,8 +13,8 @@ from model.cli.command import OfflineCommand
 from model.cli.options import (
     EXISTING_FOLDER,
     FOLDER,
-    ParameterDefault,
     json_option,
+    parameter_option,
     threads_option,
     use_threads,
 )
@@ -53,27 +53,9 @@ def _batch_config() -> Any:
 @click.option("--run", type=FOLDER, required=True, help="Folder of the run.")
 @click.option("-o", "--output", type=FOLDER, required=True, help="Folder for the features.")
 @click.option("--steps", type=click.IntRange(1), required=True, help="Optimiser steps in all.")
-@click.option(
-    "--shapes",
-    type=click.IntRange(1),
-    default=ParameterDefault(_batch_config, "shapes"),
-    show_default=True,
-    help="Shapes in a batch.",
-)
-@click.option(
-    "--learning-rate",
-    type=float,
-    default=ParameterDefault(_training_config, "learning_rate"),
-    show_default=True,
-    help="Peak learning rate.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=ParameterDefault(_training_config, "seed"),
-    show_default=True,
-    help="Of weights and batches.",
-)
+@parameter_option(_batch_config, "shapes", click.IntRange(1), "Shapes in a batch.")
+@parameter_option(_training_config, "learning_rate", float, "Peak learning rate.")
+@parameter_option(_training_config, "seed", click.IntRange(0), "Of weights and batches.")
 @threads_option
 @json_option
 def features(

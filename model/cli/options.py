@@ -43,6 +43,26 @@ class ParameterDefault:
         return str(self())
 
 
+def parameter_option(
+    owner: Callable[[], Callable[..., Any]],
+    name: str,
+    kind: Any,
+    text: str,
+    *,
+    values: int = 1,
+) -> Decorator:
+    """An option for a parameter of `owner`, with the owner's own default."""
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        name,
+        type=kind,
+        nargs=values,
+        default=ParameterDefault(owner, name),
+        show_default=True,
+        help=text,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
     """Which weights run where."""

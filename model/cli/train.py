@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -15,10 +15,9 @@ from model.cli.command import OfflineGroup
 from model.cli.options import (
     EXISTING_FOLDER,
     FOLDER,
-    Decorator,
-    ParameterDefault,
     combined,
     json_option,
+    parameter_option,
     threads_option,
     use_threads,
 )
@@ -58,21 +57,6 @@ def _train_denoiser() -> Any:
     return train_denoiser
 
 
-def _setting(
-    owner: Callable[[], Any], name: str, kind: Any, text: str, *, values: int = 1
-) -> Decorator:
-    """An option for a parameter of `owner`, with the owner's own default."""
-    return click.option(
-        f"--{name.replace('_', '-')}",
-        name,
-        type=kind,
-        nargs=values,
-        default=ParameterDefault(owner, name),
-        show_default=True,
-        help=text,
-    )
-
-
 _run_option = click.option("--run", type=FOLDER, required=True, help="Folder of the run.")
 _on_disk_option = click.option(
     "--on-disk",
@@ -87,27 +71,31 @@ _from_option = click.option(
 )
 _training_options = combined(
     click.option("--steps", type=click.IntRange(1), required=True, help="Optimiser steps in all."),
-    _setting(
+    parameter_option(
         _training_config,
         "accumulate",
         click.IntRange(1),
         "Micro-batches that each process adds up in a step.",
     ),
-    _setting(
+    parameter_option(
         _training_config,
         "precision",
         click.Choice(["float32", "bfloat16"]),
         "Of forward pass and loss; weights and optimiser stay float32.",
     ),
-    _setting(_training_config, "learning_rate", float, "Peak learning rate."),
-    _setting(_training_config, "final_learning_rate", float, "Share of the peak left at the end."),
-    _setting(_training_config, "warmup", click.IntRange(0), "Steps of linear warm-up."),
-    _setting(_training_config, "weight_decay", float, "Decoupled weight decay."),
-    _setting(_training_config, "clip_norm", float, "Largest gradient norm."),
-    _setting(_training_config, "ema_decay", float, "Of the average that is exported."),
-    _setting(_training_config, "seed", click.IntRange(0), "Of weights and batches."),
-    _setting(_training_config, "save_every", click.IntRange(1), "Steps between checkpoints."),
-    _setting(_training_config, "log_every", click.IntRange(1), "Steps between log lines."),
+    parameter_option(_training_config, "learning_rate", float, "Peak learning rate."),
+    parameter_option(
+        _training_config, "final_learning_rate", float, "Share of the peak left at the end."
+    ),
+    parameter_option(_training_config, "warmup", click.IntRange(0), "Steps of linear warm-up."),
+    parameter_option(_training_config, "weight_decay", float, "Decoupled weight decay."),
+    parameter_option(_training_config, "clip_norm", float, "Largest gradient norm."),
+    parameter_option(_training_config, "ema_decay", float, "Of the average that is exported."),
+    parameter_option(_training_config, "seed", click.IntRange(0), "Of weights and batches."),
+    parameter_option(
+        _training_config, "save_every", click.IntRange(1), "Steps between checkpoints."
+    ),
+    parameter_option(_training_config, "log_every", click.IntRange(1), "Steps between log lines."),
     click.option(
         "--allow-changed-settings",
         is_flag=True,
@@ -154,13 +142,17 @@ def train() -> None:
     help="Categories of the run, a,b,c or one by one.  [default: the preset's]",
 )
 @_training_options
-@_setting(_batch_config, "shapes", click.IntRange(1), "Shapes in a micro-batch.")
-@_setting(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
-@_setting(_batch_config, "volume_queries", click.IntRange(2), "Half of them inside.")
-@_setting(_batch_config, "near_queries", click.IntRange(1), "Queries near the surface.")
-@_setting(_batch_config, "rotate", click.FloatRange(0, 1), "Probability of a random rotation.")
-@_setting(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
-@_setting(_train_autoencoder, "near_weight", click.FloatRange(0), "Of the near loss (Eq. 15).")
+@parameter_option(_batch_config, "shapes", click.IntRange(1), "Shapes in a micro-batch.")
+@parameter_option(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
+@parameter_option(_batch_config, "volume_queries", click.IntRange(2), "Half of them inside.")
+@parameter_option(_batch_config, "near_queries", click.IntRange(1), "Queries near the surface.")
+@parameter_option(
+    _batch_config, "rotate", click.FloatRange(0, 1), "Probability of a random rotation."
+)
+@parameter_option(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
+@parameter_option(
+    _train_autoencoder, "near_weight", click.FloatRange(0), "Of the near loss (Eq. 15)."
+)
 @_machine_options
 def autoencoder(
     preset: str,
@@ -221,9 +213,9 @@ def autoencoder(
     show_default=True,
     help="Upright augmented shapes whose latents are made and trained on.",
 )
-@_setting(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
-@_setting(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
-@_setting(_train_denoiser, "batch", click.IntRange(1), "Latents in a micro-batch.")
+@parameter_option(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
+@parameter_option(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
+@parameter_option(_train_denoiser, "batch", click.IntRange(1), "Latents in a micro-batch.")
 @_training_options
 @_machine_options
 def diffusion(
