@@ -35,10 +35,16 @@ def bench() -> None:
     show_default=True,
     help="Latent vectors; the reduced sizes have 128 channels and fit a CPU.",
 )
-@click.option("--batch", type=click.IntRange(1), help="Shapes.  [default: the paper's; reduced 4]")
+@click.option("--batch", type=click.IntRange(1), help="Shapes.  [default: 64, 4, 4, 1 by size]")
 @click.option("--steps", type=click.IntRange(1), default=3, show_default=True, help="Timed, each.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="A, B, A, B.")
-@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of forward pass and loss.",
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="On a CPU.")
 @device_option
 @json_option
