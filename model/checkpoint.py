@@ -66,10 +66,15 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} holds no {name}: it is not a checkpoint folder")
-    described = json.loads((folder / CONFIG_FILE).read_text())
-    if described.get("format") != FORMAT:
+    try:
+        described = json.loads((folder / CONFIG_FILE).read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE} is damaged: {error}") from None
+    if missing := {"format", "weights_sha256", "model"} - set(described):
+        raise CheckpointError(f"{folder / CONFIG_FILE} lacks {', '.join(sorted(missing))}")
+    if described["format"] != FORMAT:
         raise CheckpointError(
-            f"{folder / CONFIG_FILE} has format {described.get('format')!r}, this version reads "
+            f"{folder / CONFIG_FILE} has format {described['format']!r}, this version reads "
             f"{FORMAT!r}"
         )
     sha256 = _sha256(folder / WEIGHTS_FILE)

@@ -203,7 +203,7 @@ PRESETS = {
     # Small enough for two CPU cores; scores in model/weights/starter/README.md.
     "starter": ModelConfig(
         name="starter",
-        version="0.1",
+        version="0.2",
         licence="MIT",
         autoencoder=AutoEncoderConfig(
             channels=128,
@@ -216,7 +216,7 @@ PRESETS = {
                 DenoiserConfig(channels=192, layers=4),
             )
         ),
-        sampling=SamplingDefaults(guidance=2.0),  # by eye better than 1; no score yet
+        sampling=SamplingDefaults(guidance=2.0),  # by eye better than 1
     ),
     # The paper's sizes (Table 3, sections 4.1 and 4.2); not trained here, scores are the paper's
     # own: mean Chamfer x100 and F-score x100 over all ShapeNet categories (Table 4).

@@ -15,6 +15,7 @@ from jaxtyping import Float32
 
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.config import SamplingDefaults
+from model.device import resolve_device
 from model.geometry.isosurface import extract_isosurface
 from model.grid import evaluate_grid
 from model.latents import Latents
@@ -62,9 +63,7 @@ class ShapePipeline:
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = resolve_device(device)
         self.autoencoder = checkpoint.autoencoder.to(self.device)
         self.cascade = checkpoint.cascade.to(self.device) if checkpoint.cascade else None
         self.info = _describe(checkpoint)

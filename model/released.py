@@ -11,6 +11,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ RELEASED_TOKENS = (128, 512, 2048)
 HEAD_CHANNELS = 64
 
 _BASIS = "point_embed.basis"
-_SHOWN = 8  # names listed in an error
+_SHOWN = 24  # names listed in an error
 
 _BLOCK = (
     (r"\.norm\.", ".0.norm."),  # first: later rules write this name too
@@ -74,6 +75,7 @@ def load_released(
     names = {key: released_name(key, len(tokens)) for key in autoencoder.state_dict()}
     _require_same_names({*names.values(), _BASIS}, set(tensors))
     _require_same_shapes(autoencoder.state_dict(), names, tensors)
+    _require_numbers(tensors)
     if not torch.allclose(tensors[_BASIS].float(), axis_frequencies(), rtol=1e-5):
         raise ReleasedCheckpointError(
             f"{_BASIS} is not the basis of the release (2^k pi for k = 0..7 on each axis): the "
@@ -95,15 +97,18 @@ def released_name(key: str, levels: int) -> str:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        cause = str(error).partition("\n")[0]
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    except pickle.UnpicklingError:
         raise ReleasedCheckpointError(
-            f"{path} cannot be read as tensors alone (weights_only): {cause}"
+            f"{path} is refused: it is no torch checkpoint, or holds other things than tensors, "
+            "which could run code"
         ) from None
+    except Exception as error:  # noqa: BLE001 - an unpickler raises anything on other bytes
+        cause = str(error).partition("\n")[0]
+        raise ReleasedCheckpointError(f"{path} is no whole torch checkpoint: {cause}") from None
     tensors = content.get("model") if isinstance(content, Mapping) else None
     if not isinstance(tensors, Mapping) or not all(
-        isinstance(tensor, Tensor) for tensor in tensors.values()
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
     ):
         raise ReleasedCheckpointError(
             f"{path} holds no state dict under 'model', as the released checkpoint does"
@@ -113,13 +118,15 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _config(tensors: Mapping[str, Tensor], name: str, tokens: tuple[int, ...]) -> ModelConfig:
     """The sizes that the tensors tell, and those that they do not."""
-    embedding = tensors.get("point_embed.mlp.weight")
-    channels = [_size(tensors, f"networks.{i}.gamma") for i in range(len(tokens))]
-    if embedding is None or embedding.ndim != 2 or None in channels:
-        wanted = ["point_embed.mlp.weight", *(f"networks.{i}.gamma" for i in range(len(tokens)))]
+    widths = {
+        key: tensors[key].shape[0] if key in tensors and tensors[key].ndim else None
+        for key in ("point_embed.mlp.weight", *(f"networks.{i}.gamma" for i in range(len(tokens))))
+    }
+    if missing := {key for key, width in widths.items() if width is None}:
         raise ReleasedCheckpointError(
-            f"not a LaGeM autoencoder of {len(tokens)} levels: it needs {', '.join(wanted)}"
+            f"not a LaGeM autoencoder of {len(tokens)} levels: missing {_listing(missing)}"
         )
+    width, *channels = (size or 0 for size in widths.values())
     layers = [
         len({key.split(".")[3] for key in tensors if key.startswith(f"networks.{i}.layers.")})
         for i in range(len(tokens))
@@ -129,18 +136,14 @@ def _config(tensors: Mapping[str, Tensor], name: str, tokens: tuple[int, ...]) -
         version="released",
         licence="MIT",
         autoencoder=AutoEncoderConfig(
-            channels=embedding.shape[0],
+            channels=width,
             head_channels=HEAD_CHANNELS,
             levels=tuple(
-                LevelConfig(count, width or 0, depth)
-                for count, width, depth in zip(tokens, channels[::-1], layers[::-1], strict=True)
+                LevelConfig(*sizes)
+                for sizes in zip(tokens, channels[::-1], layers[::-1], strict=True)
             ),
         ),
     )
-
-
-def _size(tensors: Mapping[str, Tensor], key: str) -> int | None:
-    return len(tensors[key]) if key in tensors and tensors[key].ndim == 1 else None
 
 
 def _require_same_names(expected: set[str], found: set[str]) -> None:
@@ -163,6 +166,19 @@ def _require_same_shapes(
     ]
     if wrong:
         raise ReleasedCheckpointError(f"tensors of unexpected shapes: {_listing(wrong)}")
+
+
+def _require_numbers(tensors: Mapping[str, Tensor]) -> None:
+    wrong = {
+        name
+        for name, tensor in tensors.items()
+        if tensor.layout != torch.strided
+        or tensor.is_meta
+        or not tensor.is_floating_point()
+        or not tensor.isfinite().all()
+    }
+    if wrong:
+        raise ReleasedCheckpointError(f"not finite real numbers: {_listing(wrong)}")
 
 
 def _listing(names: set[str] | list[str]) -> str:

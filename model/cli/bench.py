@@ -64,14 +64,14 @@ def table3(
     """
     import torch
 
+    from model.device import resolve_device
     from model.training import costs
 
     contest = costs.contests()[size]
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    on = resolve_device(device)
     setting = costs.StepSetting(
         batch=batch or contest.batch,
-        device=device,
+        device=str(on),
         steps=steps,
         precision=precision,
         threads=threads,
@@ -81,8 +81,8 @@ def table3(
         measured = {name: cost and asdict(cost) for name, cost in found.items()}
         click.echo(json.dumps({"size": size, **asdict(setting), "costs": measured}, indent=2))
         return
-    on = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {threads} thread(s)"
-    heading = f"{size}, batch {setting.batch}, {precision}, {on}, torch {torch.__version__}"
+    machine = torch.cuda.get_device_name() if on.type == "cuda" else f"CPU, {threads} thread(s)"
+    heading = f"{size}, batch {setting.batch}, {precision}, {machine}, torch {torch.__version__}"
     click.echo(costs.to_markdown(contest, found, heading).rstrip())
 
 
@@ -118,17 +118,18 @@ def table7(
     """Train with the KL and with the normalised bottleneck, and compare losses (Table 7)."""
     import torch
 
+    from model.cli.runfolder import contents
     from model.config import CATEGORIES
     from model.data.datasets import BatchConfig, load_shapes
+    from model.device import resolve_device
     from model.training.ablation import SIZES, compare_bottlenecks, to_markdown
     from model.training.loop import TrainingConfig
 
     use_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    on = resolve_device(device)
     losses = compare_bottlenecks(
         SIZES[size],
-        load_shapes(data, torch.device(device), CATEGORIES),
+        load_shapes(data, on, CATEGORIES),
         run,
         TrainingConfig(
             steps=steps,
@@ -137,10 +138,11 @@ def table7(
             log_every=max(1, steps // 50),
         ),
         BatchConfig(shapes=batch),
+        contents(data),
     )
     if as_json:
         click.echo(json.dumps({"size": size, "steps": steps, "batch": batch, "losses": losses}))
         return
-    machine = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    machine = torch.cuda.get_device_name() if on.type == "cuda" else platform.machine()
     heading = f"{size}, {steps} steps of {batch} shapes, {machine}, torch {torch.__version__}"
     click.echo(to_markdown(losses, heading).rstrip())

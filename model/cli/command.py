@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from model.training.stopping import TrainingStopped
+
 
 class ExpectedFailure(click.ClickException):
     """A failure that the caller can mend: one line on stderr, exit code 2."""
@@ -18,7 +20,8 @@ class OfflineCommand(click.Command):
 
     Everything that the model raises on wrong input (meshes, latents, checkpoints, settings) derives
     from `ValueError`, what the file system says from `OSError`; a diverged training is a
-    `FloatingPointError`. Any other exception is a bug and keeps its traceback.
+    `FloatingPointError`, and one that a signal ended says that its state is saved. Any other
+    exception is a bug and keeps its traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -31,6 +34,9 @@ class OfflineCommand(click.Command):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # click ends quietly when the reader of its output has left
+        except TrainingStopped as stopped:
+            click.echo(stopped, err=True)
+            raise click.exceptions.Exit(128 + stopped.number) from stopped  # as shells have it
         except (ValueError, OSError, FloatingPointError) as error:
             raise ExpectedFailure(" ".join(str(error).split())) from error
 

@@ -105,7 +105,13 @@ def synth(
 @data.command()
 @click.argument("folder", type=EXISTING_FOLDER)
 @output_option
-@click.option("--seed", type=int, default=0, show_default=True, help="Order of files, and points.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Order of files, and points.",
+)
 @parameter_option(_prepare_meshes, "workers", click.IntRange(1), "Processes.")
 @click.option("--limit", type=click.IntRange(1), help="Take only the first so many files.")
 @click.option(

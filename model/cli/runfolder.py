@@ -9,13 +9,13 @@ that stage 2 is trained on. Beside each state, `inputs.json` says what that stag
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -60,7 +60,9 @@ class RunFolder:
             raise ValueError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
         config = PRESETS[preset]
         file = path / CONFIG_FILE
-        kept = cls.open(path) if file.exists() else None
+        # Until a stage has a state, nothing is lost by beginning with another model.
+        begun = file.exists() and any(path.glob(f"*/{STATE_FILE}"))
+        kept = cls.open(path) if begun else None
         if kept and kept.categories and categories is None:
             categories = kept.categories
         if categories is not None:
@@ -88,7 +90,7 @@ class RunFolder:
             raise ValueError(
                 f"{path} holds no {CONFIG_FILE}: start a run with `lagem train autoencoder`"
             )
-        return cls(path, ModelConfig.from_dict(json.loads(file.read_text())))
+        return cls(path, ModelConfig.from_dict(_read_json(file)))
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -148,7 +150,7 @@ class RunFolder:
         file = stage / INPUTS_FILE
         kept = {}
         if (stage / STATE_FILE).exists() and file.exists():
-            kept = json.loads(file.read_text())
+            kept = _read_json(file)
             if not changes_allowed:
                 require_unchanged({n: kept.get(n) for n in inputs}, inputs, str(stage))
         stage.mkdir(parents=True, exist_ok=True)
@@ -188,12 +190,24 @@ class RunFolder:
         path = self.path / LATENTS_FILE
         if not path.exists():
             return None
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            if not source.items() <= (file.metadata() or {}).items():
-                return None
-            numbers = range(len(self.config.autoencoder.levels), 0, -1)
-            levels = tuple(file.get_tensor(f"level{number}") for number in numbers)
-            return LatentSet(Latents(levels), file.get_tensor("category"))
+        try:
+            with safe_open(path, framework="pt", device=str(device)) as file:
+                if not source.items() <= (file.metadata() or {}).items():
+                    return None
+                numbers = range(len(self.config.autoencoder.levels), 0, -1)
+                levels = tuple(file.get_tensor(f"level{number}") for number in numbers)
+                return LatentSet(Latents(levels), file.get_tensor("category"))
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged ({error}): delete it, it is made again") from None
+
+
+def contents(folders: Sequence[Path]) -> list[str]:
+    """What tells data apart wherever it lies: each folder's name, shards and bytes."""
+    notes = []
+    for folder in folders:
+        sizes = [file.stat().st_size for file in folder.glob("*.safetensors")]
+        notes.append(f"{folder.resolve().name}: {len(sizes)} shards, {sum(sizes)} bytes")
+    return notes
 
 
 def _with_categories(config: ModelConfig, categories: tuple[str, ...]) -> ModelConfig:
@@ -202,6 +216,14 @@ def _with_categories(config: ModelConfig, categories: tuple[str, ...]) -> ModelC
     if not categories or not all(categories) or len(set(categories)) < len(categories):
         raise ValueError(f"categories must be different names, got {', '.join(categories)!r}")
     return replace(config, cascade=replace(config.cascade, categories=categories))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): begin another --run") from None
+    return values
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

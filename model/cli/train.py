@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,20 +170,20 @@ def autoencoder(
     import torch
 
     from model.autoencoder import AutoEncoder
-    from model.cli.runfolder import RunFolder
+    from model.cli.runfolder import RunFolder, contents
     from model.data.datasets import load_shapes
-    from model.training.distributed import World
+    from model.training.distributed import World, joined
 
     batch = _built(_batch_config(), settings)
     training = _built(_training_config(), settings | {"samples": batch.shapes})
     use_threads(threads)
-    with _launched(device) as on:
+    with joined(device) as on:
         torch.manual_seed(training.seed)
         with World.current().leader_first():
             folder = RunFolder.create(run, preset, _split(categories))
             stage = folder.autoencoder_folder
             model = AutoEncoder(folder.config.autoencoder)
-            inputs = {"data": _contents(data), "batch": asdict(batch), "near_weight": near_weight}
+            inputs = {"data": contents(data), "batch": asdict(batch), "near_weight": near_weight}
             if source is not None:
                 checkpoint = _checkpoint(source, folder, "autoencoder")
                 model.load_state_dict(checkpoint.autoencoder.state_dict())
@@ -239,8 +238,8 @@ def diffusion(
     """
     import torch
 
-    from model.cli.runfolder import RunFolder
-    from model.training.distributed import World
+    from model.cli.runfolder import RunFolder, contents
+    from model.training.distributed import World, joined
 
     training = _built(_training_config(), settings)
     use_threads(threads)
@@ -254,13 +253,17 @@ def diffusion(
         volume_queries=2,
         near_queries=1,
     )
-    with _launched(device) as on:
+    with joined(device) as on:
         torch.manual_seed(training.seed)
         cascade = folder.new_cascade()
         index = len(cascade.denoisers) - level
         if index < 0:
-            raise click.BadParameter(f"{level}: the model has {len(cascade.denoisers)} levels")
-        inputs = {"draws": draws, "drawn": asdict(drawn), "batch": batch}
+            raise click.BadParameter(
+                f"{level}: the model has {len(cascade.denoisers)} levels", param_hint="--level"
+            )
+        inputs: dict[str, Any] = {"draws": draws, "drawn": asdict(drawn), "batch": batch}
+        if data:
+            inputs["data"] = contents(data)
         with World.current().leader_first():
             if source is not None:
                 checkpoint = _checkpoint(source, folder, "autoencoder", "cascade")
@@ -315,21 +318,6 @@ def _built(config: Any, settings: dict[str, Any]) -> Any:
     return config(**{name: settings[name] for name in names if name in settings})
 
 
-@contextmanager
-def _launched(device: str) -> Iterator[torch.device]:
-    """The device to train on, in the world of processes that torchrun started, if it did."""
-    from model.training.distributed import World, joined
-    from model.training.stopping import TrainingStopped
-
-    with joined(device) as on:
-        try:
-            yield on
-        except TrainingStopped as stopped:
-            if World.current().leads:
-                click.echo(stopped, err=True)
-            raise click.exceptions.Exit(128 + stopped.number) from stopped  # as shells have it
-
-
 def _split(names: Sequence[str]) -> tuple[str, ...] | None:
     """Categories given as a,b,c or one by one; None: not given."""
     if not names:
@@ -346,15 +334,6 @@ def _checkpoint(source: Path, folder: RunFolder, *parts: str) -> Checkpoint:
     return checkpoint
 
 
-def _contents(folders: Sequence[Path]) -> list[str]:
-    """What tells data apart wherever it lies: each folder's name, shards and bytes."""
-    notes = []
-    for folder in folders:
-        sizes = [file.stat().st_size for file in folder.glob("*.safetensors")]
-        notes.append(f"{folder.resolve().name}: {len(sizes)} shards, {sum(sizes)} bytes")
-    return notes
-
-
 def _latents(
     folder: RunFolder,
     trained: tuple[AutoEncoder, int],  # and its step
@@ -365,13 +344,14 @@ def _latents(
     device: torch.device,
 ) -> LatentSet:
     """The run's training latents; made, and kept, where those there are of another autoencoder."""
+    from model.cli.runfolder import contents
     from model.data.datasets import load_shapes
     from model.training.diffusion import encode_shapes
 
     autoencoder, step = trained
     source = {"step": str(step), "draws": str(draws), "batch": repr(drawn)}
     if data:
-        source["data"] = ", ".join(map(str, data))
+        source["data"] = "; ".join(contents(data))
     kept = folder.load_latents(source, device)
     if kept is not None:
         return kept
@@ -381,6 +361,11 @@ def _latents(
             "settings: give --data"
         )
     shapes = load_shapes(data, device, folder.categories, on_disk=on_disk)
+    if folder.categories and not (shapes.category >= 0).any():
+        raise ValueError(
+            f"none of the {len(shapes)} shapes has a category of this run "
+            f"({', '.join(folder.categories)}): label them so, or begin a run with --categories"
+        )
     made = encode_shapes(autoencoder.to(device), shapes, drawn, draws, seed=0)
     folder.save_latents(made, source)
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,21 @@ class BatchConfig:
     near_queries: int = 768  # near-surface queries (appendix A.2)
     rotate: float = 0.5  # probability of a random rotation
     axis_scaling: tuple[float, float] = (0.75, 1.25)  # range of the factor of each axis
+
+    def __post_init__(self) -> None:
+        for name in ("shapes", "surface_points", "near_queries"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.volume_queries < 2 or self.volume_queries % 2:
+            raise ValueError(
+                f"volume_queries are half inside, half outside: give an even number, not "
+                f"{self.volume_queries}"
+            )
+        if not 0 <= self.rotate <= 1:
+            raise ValueError(f"rotate is a probability, got {self.rotate}")
+        low, high = self.axis_scaling
+        if not 0 < low <= high < math.inf:
+            raise ValueError(f"axis_scaling must be 0 < low <= high, got {low:g} {high:g}")
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from model.data.shards import (
     read_header,
     write_shard,
 )
+from model.device import resolve_device
 
 Split = Literal["train", "test"]
 
@@ -58,6 +59,7 @@ def synthesize(
         ShardError: a shard to be kept has other numbers of points, or an older format.
     """
     names = shape_names(per_category=per_category, jumbles=jumbles, seed=seed, split=split)
+    resolve_device(device)
     written = 0
     with tqdm(total=len(names), unit="shape", disable=not sys.stderr.isatty()) as progress:
         for start in range(0, len(names), SHAPES_PER_SHARD):
@@ -86,7 +88,12 @@ def _finished(path: Path, names: Sequence[str], points: PointCounts) -> bool:
             f"{path} holds {header.points} a shape, not {points}: "
             "give the same, or choose another folder"
         )
-    return header.names == tuple(names)
+    if header.names != tuple(names[: len(header.names)]):
+        raise ShardError(
+            f"{path} holds other shapes than are asked for: choose another seed or folder, or at "
+            "least as many shapes as before"
+        )
+    return len(header.names) == len(names)
 
 
 def shape_names(*, per_category: int, jumbles: int, seed: int, split: Split) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import itertools
-from dataclasses import replace
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +18,9 @@ from model.data.datasets import BatchConfig, TrainingShapes
 from model.training.autoencoder import train_autoencoder
 from model.training.log import LOG_FILE
 from model.training.loop import TrainingConfig
+from model.training.settings import require_unchanged
+
+SETTINGS_FILE = "settings.json"
 
 PAPER_EPOCHS = (16, 32, 48, 60, 72)  # at which Table 7 gives the loss; its runs have 72
 PAPER_LOSSES: dict[BottleneckKind, tuple[float, ...]] = {
@@ -35,12 +40,23 @@ def compare_bottlenecks(
     folder: Path,
     training: TrainingConfig,
     batch: BatchConfig,
+    data: Sequence[str],  # what tells the shapes' data apart
 ) -> dict[BottleneckKind, tuple[float, ...]]:
     """Train with each bottleneck in turn; volume losses (Eq. 15) at the shares of Table 7.
 
     Both runs begin with the same seed and draw the same batches. They lie in sub-folders of
     `folder` and resume there. A loss is the mean of the log's lines since the share before.
+
+    Raises:
+        ChangedSettingsError: the folder has another comparison.
     """
+    settings = {"model": asdict(config), "batch": asdict(batch), "data": data}
+    settings = json.loads(json.dumps(settings))
+    file = folder / SETTINGS_FILE
+    if file.exists():
+        require_unchanged(json.loads(file.read_text()), settings, str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(settings, indent=2) + "\n")
     losses: dict[BottleneckKind, tuple[float, ...]] = {}
     for kind in get_args(BottleneckKind):
         torch.manual_seed(training.seed)
@@ -75,7 +91,15 @@ def losses_at_shares(curve: dict[int, float]) -> tuple[float, ...]:
 def to_markdown(losses: dict[BottleneckKind, tuple[float, ...]], heading: str) -> str:
     """Table 7 as measured, the paper's own below."""
     shares = " | ".join(f"{epoch}/{PAPER_EPOCHS[-1]} of the run" for epoch in PAPER_EPOCHS)
-    lines = [heading, "", f"| volume loss | {shares} |", "|---|" + "---:|" * len(PAPER_EPOCHS)]
+    note = "Here: means since the column before. The paper: at that epoch, on ShapeNet."
+    lines = [
+        heading,
+        "",
+        note,
+        "",
+        f"| volume loss | {shares} |",
+        "|---|" + "---:|" * len(PAPER_EPOCHS),
+    ]
     for source, table in (("here", losses), ("paper", PAPER_LOSSES)):
         for kind in get_args(BottleneckKind):
             cells = " | ".join(f"{loss:.4f}" for loss in table[kind])

@@ -18,6 +18,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from model.device import resolve_device
+
 PATIENCE = timedelta(hours=6)  # for the others: the first process makes stage 2's latents alone
 
 
@@ -113,7 +115,7 @@ def joined(device: str) -> Iterator[torch.device]:
         ValueError: the host has fewer GPUs than processes.
     """
     if not dist.is_torchelastic_launched():
-        yield torch.device(_kind(device))
+        yield resolve_device(device)
         return
     chosen = _local_device(device)
     backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
@@ -126,7 +128,7 @@ def joined(device: str) -> Iterator[torch.device]:
 
 def _local_device(device: str) -> torch.device:
     """The device of this process among those of its host."""
-    if _kind(device) == "cpu":
+    if resolve_device(device).type == "cpu":
         return torch.device("cpu")
     rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if rank >= gpus:
@@ -136,9 +138,3 @@ def _local_device(device: str) -> torch.device:
         )
     torch.cuda.set_device(rank)
     return torch.device("cuda", rank)
-
-
-def _kind(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device

@@ -47,6 +47,16 @@ class TrainingConfig:
         for name in ("steps", "accumulate", "save_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, fits, wanted in (
+            ("learning_rate", 0 <= self.learning_rate < math.inf, "0 or more"),
+            ("clip_norm", self.clip_norm > 0, "positive"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("warmup", self.warmup >= 0, "0 or more"),
+            ("final_learning_rate", 0 <= self.final_learning_rate <= 1, "from 0 to 1"),
+            ("ema_decay", 0 <= self.ema_decay < 1, "from 0 to below 1"),
+        ):
+            if not fits:
+                raise ValueError(f"{name} must be {wanted}, got {getattr(self, name)}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
         if not 0 <= self.seed < 2**63:
@@ -271,7 +281,8 @@ def _learning_rate(step: int, config: TrainingConfig) -> float:
 def _require_finite(figures: dict[str, float], step: int, folder: Path) -> None:
     for name in ("loss", "gradient"):
         if name in figures and not math.isfinite(figures[name]):
+            saved = folder / STATE_FILE
+            kept = f"; the last good state is {saved}" if saved.exists() else ""
             raise FloatingPointError(
-                f"the {name} is {figures[name]} at step {step}: lower the learning rate; the last "
-                f"good checkpoint is {folder / STATE_FILE}"
+                f"the {name} is {figures[name]} at step {step}: lower the learning rate{kept}"
             )

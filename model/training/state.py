@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +62,7 @@ class TrainingState:
         """
         if not path.exists():
             return
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        values = _read(path)
         if not changes_allowed:
             require_unchanged(values.get("settings", settings), settings, str(path))
         self.model.load_state_dict(values["model"])
@@ -80,9 +81,20 @@ class TrainingState:
 
 def load_average(folder: Path, model: nn.Module) -> int:
     """Load a run's averaged parameters into `model`; returns the step they are from."""
-    state = torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True)
+    state = _read(folder / STATE_FILE)
     model.load_state_dict(state["ema"])
     return int(state["step"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        cause = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path} is damaged ({cause}): delete it to train this stage again"
+        ) from None
+    return values
 
 
 def _flush_folder(folder: Path) -> None:

@@ -130,7 +130,15 @@ def saved(path: Path, content: object) -> Path:
             lambda w: w.update({"point_embed.basis": w["point_embed.basis"] * 2}),
             "not the basis of the release",
         ),
-        (lambda w: w.pop("networks.2.gamma"), r"needs .*networks\.2\.gamma"),
+        (lambda w: w.pop("networks.2.gamma"), r"missing networks\.2\.gamma$"),
+        (
+            lambda w: w.update({"to_outputs.bias": torch.full((1,), torch.nan)}),
+            r"not finite real numbers: to_outputs\.bias",
+        ),
+        (
+            lambda w: w.update({"to_outputs.bias": torch.zeros(1, dtype=torch.complex64)}),
+            r"not finite real numbers: to_outputs\.bias",
+        ),
         (lambda w: w.pop("point_embed.mlp.weight"), "not a LaGeM autoencoder of 3 levels"),
     ],
 )
@@ -150,8 +158,10 @@ def test_a_width_that_is_no_multiple_of_64_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_long_list_of_names_is_cut(weights: dict[str, Tensor], tmp_path: Path) -> None:
-    few = {key: value for key, value in weights.items() if "decoder" not in key}
-    with pytest.raises(ReleasedCheckpointError, match=r"missing decoder.* and 16 more"):
+    few = {
+        key: value for key, value in weights.items() if not key.startswith(("decoder", "upsample"))
+    }
+    with pytest.raises(ReleasedCheckpointError, match=r"missing decoder.* and 28 more"):
         load_released(saved(tmp_path / "x.pth", {"model": few}), name="x")
 
 
@@ -164,7 +174,8 @@ class Code:
     [
         ({"weights": {}}, "no state dict under 'model'"),
         ({"model": {"a": 1}}, "no state dict under 'model'"),
-        ({"model": Code()}, "weights_only"),
+        ({"model": {1: torch.zeros(1)}}, "no state dict under 'model'"),
+        ({"model": Code()}, "could run code"),
     ],
 )
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: object, cause: str) -> None:
@@ -177,6 +188,20 @@ def test_bytes_that_are_no_checkpoint_are_refused_in_one_line(tmp_path: Path) ->
     path.write_bytes(b"solid cube\n" * 100)
     result = CliRunner().invoke(main, ["convert", str(path), "-o", str(tmp_path / "out")])
     assert result.exit_code == 2
-    assert "cannot be read as tensors alone" in result.output
+    assert "torch checkpoint" in result.output
     assert not (tmp_path / "out").exists()
     assert len(result.output.splitlines()) == 1
+
+
+def test_a_file_of_the_older_torch_format_is_read(
+    weights: dict[str, Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.pth"
+    torch.save({"model": weights}, path, _use_new_zipfile_serialization=False)
+    assert load_released(path, name="x")[0].autoencoder.channels == DIM
+
+
+def test_a_cut_file_is_refused(released: Path) -> None:
+    released.write_bytes(released.read_bytes()[:100_000])
+    with pytest.raises(ReleasedCheckpointError, match=r"no (whole )?torch checkpoint"):
+        load_released(released, name="x")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -116,3 +117,18 @@ def test_refuses_folders_that_do_not_go_together(
     write_shard(tmp_path / "odd" / "a.safetensors", [sample("x", points=9)], source="test")
     with pytest.raises(ShardError, match="holds 9 surface"):
         load([*folders, tmp_path / "odd"], on_disk=on_disk)
+
+
+@pytest.mark.parametrize(
+    ("settings", "cause"),
+    [
+        ({"shapes": 0}, "shapes must be at least 1"),
+        ({"volume_queries": 3}, "give an even number, not 3"),
+        ({"rotate": 1.5}, "rotate is a probability"),
+        ({"axis_scaling": (2.0, 1.0)}, "0 < low <= high, got 2 1"),
+        ({"axis_scaling": (float("nan"), 1.0)}, "0 < low <= high"),
+    ],
+)
+def test_a_batch_that_cannot_be_drawn_is_refused(settings: dict[str, Any], cause: str) -> None:
+    with pytest.raises(ValueError, match=cause):
+        BatchConfig(**settings)

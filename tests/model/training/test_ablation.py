@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from model.config import AutoEncoderConfig, LevelConfig
 from model.data.datasets import TrainingShapes
 from model.training.ablation import compare_bottlenecks, losses_at_shares, to_markdown
 from model.training.loop import TrainingConfig
+from model.training.settings import ChangedSettingsError
 from tests.model.training.test_stages import BATCH, balls
 
 CONFIG = AutoEncoderConfig(64, (LevelConfig(8, 4, 1),), input_points=64)
@@ -27,9 +29,15 @@ def test_a_sparse_log_is_refused() -> None:
 
 def test_both_bottlenecks_learn_on_the_same_batches(balls: TrainingShapes, tmp_path: Path) -> None:
     training = TrainingConfig(steps=60, warmup=5, learning_rate=3e-3, log_every=5)
-    losses = compare_bottlenecks(CONFIG, balls, tmp_path, training, BATCH)
+    losses = compare_bottlenecks(CONFIG, balls, tmp_path, training, BATCH, ["balls"])
     for curve in losses.values():
         assert curve[-1] < 0.8 * curve[0]
     text = to_markdown(losses, "heading")
     assert "| kl, paper | 0.1438 | 0.0444 | 0.0276 | 0.0217 | 0.0183 |" in text
     assert f"| normalized, here | {losses['normalized'][0]:.4f} |" in text
+    again = compare_bottlenecks(CONFIG, balls, tmp_path, training, BATCH, ["balls"])
+    assert again == losses
+    with pytest.raises(ChangedSettingsError, match=r"batch.shapes: 4 -> 3"):
+        compare_bottlenecks(CONFIG, balls, tmp_path, training, replace(BATCH, shapes=3), ["balls"])
+    with pytest.raises(ChangedSettingsError, match="data"):
+        compare_bottlenecks(CONFIG, balls, tmp_path, training, BATCH, ["cubes"])

@@ -224,8 +224,20 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
         ({"steps": 1, "accumulate": 0}, "accumulate must be at least 1"),
         ({"steps": 1, "precision": "half"}, "float32 or bfloat16"),
         ({"steps": 1, "seed": 2**63}, "seed must be in"),
+        ({"steps": 1, "learning_rate": -1.0}, "learning_rate must be 0 or more"),
+        ({"steps": 1, "clip_norm": 0.0}, "clip_norm must be positive"),
+        ({"steps": 1, "ema_decay": 2.0}, "ema_decay must be from 0 to below 1"),
+        ({"steps": 1, "final_learning_rate": -3.0}, "final_learning_rate must be from 0 to 1"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         config(**changes)
+
+
+def test_a_damaged_state_says_what_to_do(tmp_path: Path) -> None:
+    fit(Line(), loss, config(2), tmp_path)
+    state = tmp_path / STATE_FILE
+    state.write_bytes(state.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"state\.pt is damaged .*delete it"):
+        fit(Line(), loss, config(3), tmp_path)
