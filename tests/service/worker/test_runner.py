@@ -153,8 +153,12 @@ async def test_a_job_succeeds(queue: JobQueue, worker: Worker) -> None:
     assert done.result is not None
     assert done.result["pid"] == worker.engine.pid
     assert done.timings_ms["decode"] == 1.5
-    assert worker.sample("lagem_jobs_finished_total", op="generate", state="succeeded") == 1
-    assert worker.sample("lagem_job_run_seconds_count", op="generate", stage="decode") == 1
+    # A job is finished for all to see before its worker counts it.
+    finished_jobs = {"op": "generate", "state": "succeeded"}
+    await until(lambda: worker.sample("lagem_jobs_finished_total", **finished_jobs) == 1)
+    await until(
+        lambda: worker.sample("lagem_job_run_seconds_count", op="generate", stage="decode") == 1
+    )
     await until(lambda: worker.sample("lagem_gpu_memory_bytes", kind="allocated") == 5)
 
 
