@@ -18,7 +18,7 @@ from model.data.datasets import BatchConfig, TrainingShapes
 from model.training.autoencoder import train_autoencoder
 from model.training.log import LOG_FILE
 from model.training.loop import TrainingConfig
-from model.training.settings import require_unchanged
+from model.training.settings import differences
 
 SETTINGS_FILE = "settings.json"
 
@@ -48,13 +48,19 @@ def compare_bottlenecks(
     `folder` and resume there. A loss is the mean of the log's lines since the share before.
 
     Raises:
-        ChangedSettingsError: the folder has another comparison.
+        ValueError: the folder holds another comparison; the message names what differs.
     """
-    settings = {"model": asdict(config), "batch": asdict(batch), "data": data}
-    settings = json.loads(json.dumps(settings))
+    settings = {
+        "model": asdict(config),
+        "training": asdict(training),
+        "batch": asdict(batch),
+        "data": list(data),
+    }
     file = folder / SETTINGS_FILE
-    if file.exists():
-        require_unchanged(json.loads(file.read_text()), settings, str(folder))
+    if file.exists() and (changed := differences(json.loads(file.read_text()), settings)):
+        raise ValueError(
+            f"{folder} holds another comparison ({'; '.join(changed)}): choose another --run"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(settings, indent=2) + "\n")
     losses: dict[BottleneckKind, tuple[float, ...]] = {}

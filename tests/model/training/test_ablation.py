@@ -9,7 +9,6 @@ from model.config import AutoEncoderConfig, LevelConfig
 from model.data.datasets import TrainingShapes
 from model.training.ablation import compare_bottlenecks, losses_at_shares, to_markdown
 from model.training.loop import TrainingConfig
-from model.training.settings import ChangedSettingsError
 from tests.model.training.test_stages import BATCH, balls
 
 CONFIG = AutoEncoderConfig(64, (LevelConfig(8, 4, 1),), input_points=64)
@@ -37,7 +36,7 @@ def test_both_bottlenecks_learn_on_the_same_batches(balls: TrainingShapes, tmp_p
     assert f"| normalized, here | {losses['normalized'][0]:.4f} |" in text
     again = compare_bottlenecks(CONFIG, balls, tmp_path, training, BATCH, ["balls"])
     assert again == losses
-    with pytest.raises(ChangedSettingsError, match=r"batch.shapes: 4 -> 3"):
+    with pytest.raises(ValueError, match=r"batch.shapes: 4 -> 3.*choose another --run"):
         compare_bottlenecks(CONFIG, balls, tmp_path, training, replace(BATCH, shapes=3), ["balls"])
-    with pytest.raises(ChangedSettingsError, match="data"):
+    with pytest.raises(ValueError, match="data"):
         compare_bottlenecks(CONFIG, balls, tmp_path, training, BATCH, ["cubes"])
