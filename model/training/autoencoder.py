@@ -22,7 +22,6 @@ def reconstruction_loss(
     batch: BatchConfig,
     near_weight: float,
     generator: torch.Generator,
-    kl_weight: float = KL_WEIGHT,
 ) -> dict[str, Tensor]:
     """Binary cross-entropy on volume and near-surface queries (Eq. 14, 15).
 
@@ -40,7 +39,7 @@ def reconstruction_loss(
     volume_loss = F.binary_cross_entropy_with_logits(volume, drawn.volume_labels)
     near_loss = F.binary_cross_entropy_with_logits(near, drawn.near_labels)
     return {
-        "loss": volume_loss + near_weight * near_loss + kl_weight * latent_loss,
+        "loss": volume_loss + near_weight * near_loss + KL_WEIGHT * latent_loss,
         "volume_loss": volume_loss,
         "near_loss": near_loss,
         "volume_accuracy": ((volume > 0) == (drawn.volume_labels > 0.5)).float().mean(),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -30,8 +31,20 @@ def test_both_models_of_a_contest_have_the_same_latents_and_layers(name: str) ->
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_step_takes_time(precision: str) -> None:
-    assert measure_step(SMALL, replace(SETTING, precision=precision)).seconds > 0
+def test_steps_are_made_in_the_precision_asked_for(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reduced: list[bool] = []
+    original = costs.query
+
+    def watched(*arguments: Any) -> torch.Tensor:
+        reduced.append(torch.is_autocast_enabled("cpu"))
+        return original(*arguments)
+
+    monkeypatch.setattr(costs, "query", watched)
+    cost = measure_step(SMALL, replace(SETTING, precision=precision, steps=2))
+    assert reduced == [precision == "bfloat16"] * 3  # one more to warm up
+    assert cost.seconds > 0
 
 
 @pytest.mark.slow
