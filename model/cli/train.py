@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from model.autoencoder import AutoEncoder
     from model.checkpoint import Checkpoint
     from model.cli.runfolder import RunFolder
-    from model.data.datasets import BatchConfig
+    from model.data.datasets import BatchConfig, TrainingShapes
     from model.training.diffusion import LatentSet
 
 
@@ -190,6 +190,8 @@ def autoencoder(
                 inputs["from"] = checkpoint.sha256
             folder.keep_inputs(stage, inputs, changes_allowed=training.allow_changed_settings)
         shapes = load_shapes(data, on, folder.categories, on_disk=on_disk)
+        if categories:
+            _require_labels(shapes, folder.categories)
         _train_autoencoder()(model.to(on), shapes, stage, training, batch, near_weight)
         _report(stage, as_json)
 
@@ -334,6 +336,15 @@ def _checkpoint(source: Path, folder: RunFolder, *parts: str) -> Checkpoint:
     return checkpoint
 
 
+def _require_labels(shapes: TrainingShapes, categories: Sequence[str]) -> None:
+    """Refuse data in which no shape has any of the categories."""
+    if not (shapes.category >= 0).any():
+        raise ValueError(
+            f"none of the {len(shapes)} shapes has a category of this run "
+            f"({', '.join(categories)}): label them so, or begin a run with --categories"
+        )
+
+
 def _latents(
     folder: RunFolder,
     trained: tuple[AutoEncoder, int],  # and its step
@@ -361,11 +372,8 @@ def _latents(
             "settings: give --data"
         )
     shapes = load_shapes(data, device, folder.categories, on_disk=on_disk)
-    if folder.categories and not (shapes.category >= 0).any():
-        raise ValueError(
-            f"none of the {len(shapes)} shapes has a category of this run "
-            f"({', '.join(folder.categories)}): label them so, or begin a run with --categories"
-        )
+    if folder.categories:
+        _require_labels(shapes, folder.categories)
     made = encode_shapes(autoencoder.to(device), shapes, drawn, draws, seed=0)
     folder.save_latents(made, source)
     return made

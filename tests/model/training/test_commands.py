@@ -48,13 +48,19 @@ def saved(stage: Path) -> dict[str, Any]:
 def test_a_run_has_its_own_categories(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     seven = "tables,cars,chairs,planes,sofas,rifles"
-    succeed(*stage_1(run, shards, "--categories", seven, "--categories", "lamps"))
+    succeed(*stage_1(run, shards, "--categories", seven, "--categories", "lamp"))
     kept = json.loads((run / "model.json").read_text())["cascade"]["categories"]
-    assert kept == [*seven.split(","), "lamps"]
+    assert kept == [*seven.split(","), "lamp"]
     succeed(*stage_1(run, shards))  # what is not given stays as it is
     other = refuse(*stage_1(run, shards, "--categories", "tables"))
     assert "cascade.categories" in other
     assert "another --run" in other
+
+
+def test_categories_that_no_shape_has_are_refused(shards: Path, tmp_path: Path) -> None:
+    message = refuse(*stage_1(tmp_path / "run", shards, "--categories", "zebra"))
+    assert "has a category of this run (zebra)" in message
+    succeed(*stage_1(tmp_path / "run", shards, "--categories", "lamp"))
 
 
 def test_labels_are_those_of_the_runs_own_categories(shards: Path, tmp_path: Path) -> None:
