@@ -159,6 +159,8 @@ class RunFolder:
     def require_same_model(self, source: Checkpoint, *parts: str) -> None:
         """Make sure that weights of a checkpoint fit this run.
 
+        How many latents a level has may differ: no weight depends on it.
+
         Args:
             source: the checkpoint.
             parts: fields of ModelConfig that must be equal.
@@ -167,6 +169,9 @@ class RunFolder:
             ValueError: they are not; the message names what differs.
         """
         theirs, ours = source.config.to_dict(), self.config.to_dict()
+        for model in (theirs, ours):
+            for level in model["autoencoder"]["levels"]:
+                del level["tokens"]
         changed = differences({n: theirs[n] for n in parts}, {n: ours[n] for n in parts})
         if changed:
             raise ValueError(

@@ -44,6 +44,12 @@ def _batch_config() -> Any:
     return BatchConfig
 
 
+def _hiding() -> Any:
+    from model.training.hiding import Hiding
+
+    return Hiding
+
+
 def _train_autoencoder() -> Any:
     from model.training.autoencoder import train_autoencoder
 
@@ -152,6 +158,15 @@ def train() -> None:
 @parameter_option(
     _train_autoencoder, "near_weight", click.FloatRange(0), "Of the near loss (Eq. 15)."
 )
+@parameter_option(
+    _hiding,
+    "hide_finer",
+    click.FloatRange(0, 1),
+    "Probability that the decoder sees only coarser levels of a shape.",
+)
+@parameter_option(
+    _hiding, "latent_noise", click.FloatRange(0, 1), "Largest share of noise in what it sees."
+)
 @_machine_options
 def autoencoder(
     preset: str,
@@ -175,6 +190,7 @@ def autoencoder(
     from model.training.distributed import World, joined
 
     batch = _built(_batch_config(), settings)
+    hiding = _built(_hiding(), settings)
     training = _built(_training_config(), settings | {"samples": batch.shapes})
     use_threads(threads)
     with joined(device) as on:
@@ -183,7 +199,12 @@ def autoencoder(
             folder = RunFolder.create(run, preset, _split(categories))
             stage = folder.autoencoder_folder
             model = AutoEncoder(folder.config.autoencoder)
-            inputs = {"data": contents(data), "batch": asdict(batch), "near_weight": near_weight}
+            inputs = {
+                "data": contents(data),
+                "batch": asdict(batch),
+                "near_weight": near_weight,
+                "hiding": asdict(hiding),
+            }
             if source is not None:
                 checkpoint = _checkpoint(source, folder, "autoencoder")
                 model.load_state_dict(checkpoint.autoencoder.state_dict())
@@ -192,7 +213,7 @@ def autoencoder(
         shapes = load_shapes(data, on, folder.categories, on_disk=on_disk)
         if categories:
             _require_labels(shapes, folder.categories)
-        _train_autoencoder()(model.to(on), shapes, stage, training, batch, near_weight)
+        _train_autoencoder()(model.to(on), shapes, stage, training, batch, near_weight, hiding)
         _report(stage, as_json)
 
 

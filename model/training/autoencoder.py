@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from model.autoencoder import AutoEncoder
 from model.data.datasets import BatchConfig, TrainingShapes
+from model.training.hiding import Hiding
 from model.training.loop import TrainingConfig, fit
 
 KL_WEIGHT = 1e-3  # of a KL bottleneck's divergence, as VecSet trains (not stated in the paper)
+NOTHING_HIDDEN = Hiding()  # the paper's training
 
 
 def reconstruction_loss(
@@ -21,6 +23,7 @@ def reconstruction_loss(
     shapes: TrainingShapes,
     batch: BatchConfig,
     near_weight: float,
+    hiding: Hiding,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     """Binary cross-entropy on volume and near-surface queries (Eq. 14, 15).
@@ -32,7 +35,7 @@ def reconstruction_loss(
     """
     drawn = shapes.draw(batch, generator)
     latents, latent_loss = model.encode_regularized(drawn.surface, generator)
-    features = model.decode_features(latents)
+    features = model.decode_features(hiding(latents, generator))
     queries = torch.cat([drawn.volume, drawn.near], dim=1)
     logits = query(model, queries, features)
     volume, near = logits.split([drawn.volume.shape[1], drawn.near.shape[1]], dim=1)
@@ -70,11 +73,12 @@ def train_autoencoder(
     training: TrainingConfig,
     batch: BatchConfig,
     near_weight: float = 0.1,
+    hiding: Hiding = NOTHING_HIDDEN,
 ) -> nn.Module:
     """Train (or go on training) an autoencoder; returns its averaged copy."""
 
     def loss(module: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
         assert isinstance(module, AutoEncoder)
-        return reconstruction_loss(module, shapes, batch, near_weight, generator)
+        return reconstruction_loss(module, shapes, batch, near_weight, hiding, generator)
 
     return fit(model, loss, training, folder)

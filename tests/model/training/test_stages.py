@@ -15,9 +15,10 @@ from model.data.datasets import BatchConfig, TrainingShapes
 from model.data.shards import ShapeArrays
 from model.diffusion.cascade import Cascade
 from model.diffusion.denoiser import Denoiser
-from model.training.autoencoder import reconstruction_loss, train_autoencoder
+from model.training.autoencoder import NOTHING_HIDDEN, reconstruction_loss, train_autoencoder
 from model.training.diffusion import encode_shapes, train_denoiser
 from model.training.log import LOG_FILE
+from model.training.hiding import Hiding
 from model.training.loop import TrainingConfig
 
 CONFIG = AutoEncoderConfig(
@@ -61,7 +62,9 @@ def test_an_undecided_model_has_the_loss_of_a_coin(balls: TrainingShapes) -> Non
     model = AutoEncoder(CONFIG)
     torch.nn.init.zeros_(model.to_logit.weight)
     torch.nn.init.zeros_(model.to_logit.bias)
-    values = reconstruction_loss(model, balls, BATCH, 0.1, torch.Generator().manual_seed(0))
+    values = reconstruction_loss(
+        model, balls, BATCH, 0.1, NOTHING_HIDDEN, torch.Generator().manual_seed(0)
+    )
     assert float(values["loss"].detach()) == pytest.approx(1.1 * np.log(2), rel=1e-5)
 
 
@@ -70,6 +73,20 @@ def test_the_autoencoder_learns_balls(balls: TrainingShapes, tmp_path: Path) -> 
     training = TrainingConfig(steps=60, learning_rate=3e-3, warmup=10, log_every=10)
     train_autoencoder(AutoEncoder(CONFIG), balls, tmp_path, training, BATCH)
     assert curve(tmp_path)[-1] < 0.7 * curve(tmp_path)[0]
+
+
+def test_an_encoder_whose_finer_levels_are_hidden_learns_to_use_the_coarse_one(
+    balls: TrainingShapes, tmp_path: Path
+) -> None:
+    """Half of the shapes come without level 1, and are told apart by level 2 alone."""
+    torch.manual_seed(0)
+    training = TrainingConfig(steps=100, learning_rate=3e-3, warmup=10, log_every=10)
+    model = AutoEncoder(CONFIG)
+    train_autoencoder(model, balls, tmp_path, training, BATCH, hiding=Hiding(0.5, 0.2))
+    batch = balls.draw(BATCH, torch.Generator().manual_seed(1))
+    hidden = Hiding(1.0)(model.encode(batch.surface), torch.Generator().manual_seed(1))
+    inside = model.decode(hidden)(batch.volume) > 0
+    assert (inside == (batch.volume_labels > 0.5)).float().mean() > 0.8
 
 
 def test_a_denoiser_learns_latents(balls: TrainingShapes, tmp_path: Path) -> None:
