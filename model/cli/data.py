@@ -32,6 +32,12 @@ def _prepare_meshes() -> Any:
     return prepare_meshes
 
 
+def _selection() -> Any:
+    from model.data.selection import Selection
+
+    return Selection
+
+
 def _point_counts() -> Any:
     from model.data.shards import PointCounts
 
@@ -125,6 +131,20 @@ def synth(
     click.FloatRange(0, min_open=True),
     "Seconds after which a mesh is skipped.",
 )
+@parameter_option(
+    _selection,
+    "split",
+    click.Choice(["all", "train", "test"]),
+    "Take only this part of the files; the two never share one.",
+)
+@parameter_option(
+    _selection, "held_out", click.FloatRange(0, 1), "Share of the files in the test part."
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    help="Leave out meshes whose name relative to FOLDER matches; may be given several times.",
+)
 @_points_options
 @json_option
 def prepare(
@@ -134,6 +154,9 @@ def prepare(
     surface: int,
     volume: int,
     near: int,
+    split: str,
+    held_out: float,
+    exclude: tuple[str, ...],
     **settings: Any,
 ) -> None:
     """Write shards of the meshes in FOLDER; those without a clear inside are skipped.
@@ -142,7 +165,8 @@ def prepare(
     stopped goes on where it was when it is given again.
     """
     points = _point_counts()(surface, volume, near)
-    report = _prepare_meshes()(folder, output, points=points, **settings)
+    selection = _selection()(split, held_out, exclude)
+    report = _prepare_meshes()(folder, output, points=points, selection=selection, **settings)
     skipped, duplicates = len(report.skipped), len(report.duplicates)
     if as_json:
         counts = {"shapes": report.prepared, "skipped": skipped, "duplicates": duplicates}

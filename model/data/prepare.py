@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from model.data.labelling import UnusableMeshError, label_mesh
 from model.data.report import PrepareReport, ShardReport
+from model.data.selection import EVERYTHING, Selection
 from model.data.shards import (
     DEFAULT_POINTS,
     SHAPES_PER_SHARD,
@@ -65,11 +66,12 @@ def prepare_meshes(
     limit: int | None = None,
     labels: Path | str | None = None,
     timeout: float = 30.0,
+    selection: Selection = EVERYTHING,
 ) -> PrepareReport:
     """Label the meshes under `folder` and write them as shards into the folder `out`.
 
     Files come in an order shuffled by `seed`, those with a category first; `limit` keeps the first
-    so many. The category is the name of a mesh's sub-folder, the first below `folder`; where a CSV
+    so many of those in the `selection`. The category is the name of a mesh's sub-folder, the first below `folder`; where a CSV
     file `labels` (columns `file`, `category`) is given, it is what that says and nothing else. Of
     files with the same bytes one is taken. A mesh that takes more than `timeout` seconds is
     skipped. A later call makes only the shards that are missing, so that it can resume or go
@@ -77,11 +79,11 @@ def prepare_meshes(
 
     Raises:
         ValueError: `out` holds shards of other files, labels, points or another seed; or `labels`
-            is no such table.
-        FileNotFoundError: `folder` holds no mesh.
+            is no such table; or a pattern of the selection matches nothing.
+        FileNotFoundError: `folder` holds no mesh, or none of the selection.
     """
     source, target = Path(folder), Path(out)
-    files, duplicates = _inventory(source, labels, seed)
+    files, duplicates = _inventory(source, labels, seed, selection)
     report = PrepareReport.resume(target, seed=seed, points=points, inputs=_digest(files))
     report.duplicates = duplicates
     target.mkdir(parents=True, exist_ok=True)
@@ -195,7 +197,7 @@ def _label_file(source: Path, points: PointCounts, file: MeshFile) -> ShapeSampl
 
 
 def _inventory(
-    source: Path, labels: Path | str | None, seed: int
+    source: Path, labels: Path | str | None, seed: int, selection: Selection
 ) -> tuple[list[MeshFile], dict[str, str]]:
     """The files to take, in order, and the copies left out (name -> name of the one taken)."""
     names = sorted(
@@ -206,6 +208,8 @@ def _inventory(
     if not names:
         accepted = ", ".join(sorted(MESH_SUFFIXES))
         raise FileNotFoundError(f"{source}: no mesh files ({accepted}) in the folder")
+    if unmatched := selection.unmatched(names):
+        raise ValueError(f"{source}: no mesh matches --exclude {unmatched[0]}")
     categories = _folder_names(names) if labels is None else _read_labels(Path(labels), names)
     files = [
         MeshFile(name, categories.get(name), zlib.crc32(f"{seed}:{name}".encode()))
@@ -214,7 +218,10 @@ def _inventory(
     shuffled = [files[index] for index in np.random.default_rng(seed).permutation(len(files))]
     shuffled.sort(key=lambda file: file.category is None)
     duplicates = _duplicates(source, [file.name for file in shuffled])
-    return [file for file in shuffled if file.name not in duplicates], duplicates
+    taken = [f for f in shuffled if f.name not in duplicates and f.name in selection]
+    if not taken:
+        raise FileNotFoundError(f"{source}: none of {len(names)} mesh files is in the selection")
+    return taken, {copy: name for copy, name in duplicates.items() if name in selection}
 
 
 def _folder_names(names: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import trimesh
 from model.data import prepare
 from model.data.prepare import MeshFile, outcomes, prepare_meshes
 from model.data.report import PrepareReport
+from model.data.selection import Selection
 from model.data.shards import PointCounts, ShapeSample, read_shards, write_shard
 
 FEW = PointCounts(surface=16, volume=16, near=16)
@@ -176,3 +177,45 @@ def test_one_bad_file_stops_nothing() -> None:
     assert results[3] == "timeout: not labelled in 1.5 s"
     assert isinstance(results[4], ShapeSample)
     assert (results[1].name, results[4].name) == ("first", "last")
+
+
+def test_the_two_parts_share_no_file_and_together_are_all(folder: Path, tmp_path: Path) -> None:
+    names = {"chair/1a04/box.ply", "other/ball.stl", "other/copy.stl", "rod.obj"}
+    train, test = Selection("train", held_out=0.8), Selection("test", held_out=0.8)
+    for name in names:
+        assert (name in train) != (name in test)
+    prepare_meshes(folder, tmp_path / "train", seed=0, points=FEW, selection=train)
+    prepare_meshes(folder, tmp_path / "test", seed=0, points=FEW, selection=test)
+    parts = [set(read_shards(tmp_path / part).names) for part in ("train", "test")]
+    assert all(parts)
+    assert not parts[0] & parts[1]
+    assert len(parts[0] | parts[1]) == 3
+
+
+def test_excluded_meshes_are_left_out(folder: Path, tmp_path: Path) -> None:
+    report = prepare_meshes(
+        folder, tmp_path, seed=0, points=FEW, selection=Selection(exclude=("other/*", "sheet.*"))
+    )
+    assert set(read_shards(tmp_path).names) == {"chair/1a04/box.ply", "rod.obj"}
+    assert not report.duplicates
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(exclude=("nothing/*",)), "--exclude nothing"),
+        (Selection(exclude=("*",)), "none of . mesh files"),
+    ],
+)
+def test_a_selection_that_selects_nothing_is_refused(
+    folder: Path, tmp_path: Path, selection: Selection, message: str
+) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        prepare_meshes(folder, tmp_path, seed=0, selection=selection)
+
+
+def test_shares_and_splits_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ValueError, match="held_out"):
+        Selection("test", held_out=2.0)
+    with pytest.raises(ValueError, match="choose one of all, train, test"):
+        Selection("validation")
