@@ -71,11 +71,11 @@ def prepare_meshes(
     """Label the meshes under `folder` and write them as shards into the folder `out`.
 
     Files come in an order shuffled by `seed`, those with a category first; `limit` keeps the first
-    so many of those in the `selection`. The category is the name of a mesh's sub-folder, the first below `folder`; where a CSV
-    file `labels` (columns `file`, `category`) is given, it is what that says and nothing else. Of
-    files with the same bytes one is taken. A mesh that takes more than `timeout` seconds is
-    skipped. A later call makes only the shards that are missing, so that it can resume or go
-    further.
+    so many of those in the `selection`. The category is the name of a mesh's sub-folder, the first
+    below `folder`; where a CSV file `labels` (columns `file`, `category`) is given, it is what that
+    says and nothing else. Of files with the same bytes one is taken. A mesh that takes more than
+    `timeout` seconds is skipped. A later call makes only the shards that are missing, so that it
+    can resume or go further.
 
     Raises:
         ValueError: `out` holds shards of other files, labels, points or another seed; or `labels`

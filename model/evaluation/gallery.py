@@ -15,6 +15,7 @@ from tqdm import tqdm
 from model.config import CATEGORIES
 from model.data.prepare import MESH_SUFFIXES
 from model.data.synthesize import TEST_SEEDS
+from model.evaluation.metrics import main_share
 from model.evaluation.pictures import family_blocks, in_rows, picture, procedural_mesh
 from model.evaluation.sampler import Sampler
 from model.geometry.mesh import load_mesh
@@ -180,15 +181,6 @@ def spread_meshes(folder: Path) -> dict[str, trimesh.Trimesh]:
         if isinstance(mesh, trimesh.Trimesh):
             meshes[path.relative_to(folder).with_suffix("").as_posix()] = mesh
     return meshes
-
-
-def main_share(mesh: trimesh.Trimesh) -> float:
-    """Share of the surface that belongs to the largest connected part, 0 for an empty mesh."""
-    if not len(mesh.faces):
-        return 0.0
-    part = trimesh.graph.connected_component_labels(mesh.face_adjacency, node_count=len(mesh.faces))
-    areas = np.bincount(part, weights=mesh.area_faces)
-    return float(areas.max() / areas.sum())
 
 
 def _readme(captions: dict[str, str], sampler: Sampler, meshes: Path | None) -> str:

@@ -25,15 +25,14 @@ from model.evaluation.distributions import (
     nearest_neighbour_accuracy,
 )
 from model.evaluation.extractors import Extractor
-from model.evaluation.gallery import main_share
 from model.evaluation.generation_report import (
     UNCONDITIONAL,
-    WHOLE_SHARE,
     GenerationProtocol,
     GenerationReport,
     GenerationScores,
     SetResult,
 )
+from model.evaluation.metrics import in_one_piece
 from model.evaluation.pictures import picture
 from model.geometry.sampling import triangle_areas
 from model.pipeline import CapabilityError, ShapePipeline
@@ -220,7 +219,7 @@ def _draw(
                 [mesh] = pipeline.meshes(latents[row : row + 1], resolution=protocol.resolution)
                 if triangle_areas(mesh).sum() > 0:
                     clouds.append(surface_points(mesh, protocol.points, seed=seed))
-                    whole += main_share(mesh) >= WHOLE_SHARE
+                    whole += in_one_piece(mesh)
                 if len(meshes) < PICTURED:
                     meshes.append(mesh)
                 bar.update()

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from model.evaluation.metrics import WHOLE_SHARE
+
 UNCONDITIONAL = "none"  # the category of samples without one, compared with all references
-WHOLE_SHARE = 0.98  # of the surface in its largest connected part, for a shape to be in one piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Reconstruction metrics: pure functions of point sets; docs/evaluation.md says how they are used.
+"""Reconstruction metrics: pure functions of points and meshes; docs/evaluation.md uses them.
 
 Nearest neighbours are exact and by Euclidean distance. Distances are in the points' own unit.
 """
@@ -6,10 +6,12 @@ Nearest neighbours are exact and by Euclidean distance. Distances are in the poi
 from __future__ import annotations
 
 import numpy as np
+import trimesh
 from jaxtyping import Bool, Float, Int64
 from scipy.spatial import cKDTree
 
 F_SCORE_THRESHOLD = 0.02  # in the canonical frame (unit sphere)
+WHOLE_SHARE = 0.98  # of the surface in its largest connected part, for a shape to be in one piece
 
 
 def nearest_neighbours(
@@ -73,3 +75,17 @@ def occupancy_iou(a: Bool[np.ndarray, "n"], b: Bool[np.ndarray, "n"]) -> float:
     """
     union = np.logical_or(a, b).sum()
     return float(np.logical_and(a, b).sum() / union) if union else 1.0
+
+
+def main_share(mesh: trimesh.Trimesh) -> float:
+    """Share of the surface that belongs to the largest connected part, 0 for an empty mesh."""
+    if not len(mesh.faces):
+        return 0.0
+    part = trimesh.graph.connected_component_labels(mesh.face_adjacency, node_count=len(mesh.faces))
+    areas = np.bincount(part, weights=mesh.area_faces)
+    return float(areas.max() / areas.sum())
+
+
+def in_one_piece(mesh: trimesh.Trimesh) -> bool:
+    """Whether at most `1 - WHOLE_SHARE` of the surface is loose parts; an empty mesh is not."""
+    return main_share(mesh) >= WHOLE_SHARE

@@ -12,13 +12,13 @@ import torch
 from tqdm import tqdm
 
 from model.config import CATEGORIES
-from model.evaluation.metrics import F_SCORE_THRESHOLD
+from model.evaluation.metrics import F_SCORE_THRESHOLD, WHOLE_SHARE
 from model.evaluation.scores import Scores, category_order, mean_scores, score_shape
 from model.evaluation.subjects import SURFACE_POINTS, VOLUME_POINTS, Subject, find_subjects
 from model.evaluation.tables import hundredfold, table
 from model.pipeline import ShapePipeline
 
-_COLUMNS = ("volume IoU", "near IoU", "near accuracy", "Chamfer", "F-score", "normals")
+_COLUMNS = ("volume IoU", "near IoU", "near accuracy", "Chamfer", "F-score", "normals", "one piece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class ShapeScores:
     name: str
     category: str
     scores: Scores
+    watertight: bool | None = None  # of a mesh: whether it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,17 @@ class ReconstructionReport:
         """Mean over all shapes, each counting once."""
         return mean_scores(shape.scores for shape in self.shapes)
 
+    def surfaces(self) -> dict[str, list[ShapeScores]]:
+        """The meshes among the shapes: the watertight ones and the open ones, where there are any.
+
+        Of an open one only the surface is sure: where it bounds no solid it has no IoU.
+        """
+        kinds = {
+            "watertight": [shape for shape in self.shapes if shape.watertight],
+            "open": [shape for shape in self.shapes if shape.watertight is False],
+        }
+        return {name: shapes for name, shapes in kinds.items() if shapes}
+
     def examples(self, category: str) -> tuple[ShapeScores, ShapeScores]:
         """A category's shapes of median and of largest Chamfer distance."""
         ranked = sorted(self.of_category(category), key=lambda shape: shape.scores.chamfer)
@@ -78,6 +90,10 @@ class ReconstructionReport:
             "categories": {name: asdict(scores) for name, scores in self.categories().items()},
             "mean_selected": asdict(selected) if selected else None,
             "mean_all": asdict(self.mean_all()),
+            "surfaces": {
+                name: asdict(mean_scores(shape.scores for shape in shapes))
+                for name, shapes in self.surfaces().items()
+            },
         }
 
     def to_markdown(self) -> str:
@@ -88,6 +104,10 @@ class ReconstructionReport:
             labelled = [shape for shape in self.shapes if shape.category in CATEGORIES]
             rows.append(_row("mean (selected)", len(labelled), selected))
         rows.append(_row("mean (all)", len(self.shapes), self.mean_all()))
+        rows += [
+            _row(f"mean ({name})", len(shapes), mean_scores(shape.scores for shape in shapes))
+            for name, shapes in self.surfaces().items()
+        ]
         lines = [
             self._title(),
             "",
@@ -128,9 +148,13 @@ def protocol(resolution: int) -> str:
         "mean absolute cosine at nearest neighbours, mean of both directions. Volume IoU: at "
         f"{VOLUME_POINTS:,} points uniform in the truth's bounding box. Near IoU and accuracy: at "
         "jittered surface points (appendix A.2). A reconstruction without surface: Chamfer 1, "
-        "F-score and normals 0. Mean (selected): over the paper's categories, each once; mean "
-        "(all): over shapes, each once. The paper does not state its own number of points or "
-        "threshold: compare with its tables with care."
+        "F-score and normals 0. One piece: share of reconstructions with at least "
+        f"{100 * WHOLE_SHARE:g} % of their surface in its largest connected part, among shapes "
+        "that are so themselves. Mean (selected): over the paper's categories, each once; mean "
+        "(all): over shapes, each once; mean (watertight) and (open): over the meshes whose every "
+        "edge has two faces, and over the others, of which those that bound no solid are scored by "
+        "their surface alone. The paper does not state its own number of points or threshold: "
+        "compare with its tables with care."
     )
 
 
@@ -163,7 +187,7 @@ def evaluate_reconstruction(
             skipped[source.name] = str(error)
             continue
         scores = score_reconstruction(pipeline, subject, resolution)
-        shapes.append(ShapeScores(subject.name, subject.category, scores))
+        shapes.append(ShapeScores(subject.name, subject.category, scores, subject.watertight))
     if not shapes:
         name, reason = next(iter(skipped.items()))
         raise ValueError(f"no shape in {data} can be used; {name}: {reason}")

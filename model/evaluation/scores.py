@@ -16,7 +16,13 @@ import trimesh
 from jaxtyping import Bool, Float32
 
 from model.config import CATEGORIES
-from model.evaluation.metrics import chamfer_distance, f_score, normal_consistency, occupancy_iou
+from model.evaluation.metrics import (
+    chamfer_distance,
+    f_score,
+    in_one_piece,
+    normal_consistency,
+    occupancy_iou,
+)
 from model.evaluation.subjects import OTHER, SURFACE_POINTS, Subject
 from model.field import OccupancyField
 from model.geometry.sampling import sample_oriented_surface
@@ -31,19 +37,23 @@ class Scores:
 
     Attributes:
         volume_iou: at points uniform in the bounding box, 0 to 1; None where the truth is unknown.
-        near_iou: at near-surface points (paper, appendix A.2), 0 to 1.
-        near_accuracy: share of the same points on the right side.
+        near_iou: at near-surface points (paper, appendix A.2), 0 to 1; None where the truth bounds
+            no solid.
+        near_accuracy: share of the same points on the right side; likewise.
         chamfer: `chamfer_distance` in the canonical frame.
         f_score: `f_score` at its default threshold, 0 to 1.
         normal_consistency: `normal_consistency`, 0 to 1; None where the truth's are unknown.
+        one_piece: whether the reconstruction is `in_one_piece` as the truth is, 1 or 0; None where
+            the truth is not, or where that is unknown.
     """
 
     volume_iou: float | None
-    near_iou: float
-    near_accuracy: float
+    near_iou: float | None
+    near_accuracy: float | None
     chamfer: float
     f_score: float
     normal_consistency: float | None
+    one_piece: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +118,12 @@ def score_shape(subject: Subject, field: OccupancyField, mesh: trimesh.Trimesh) 
     chamfer, score = surface_scores(subject.surface, surface)
     return Scores(
         volume_iou=occupancy_iou(subject.volume_occupied, volume) if len(volume) else None,
-        near_iou=occupancy_iou(subject.near_occupied, near),
-        near_accuracy=float((near == subject.near_occupied).mean()),
+        near_iou=occupancy_iou(subject.near_occupied, near) if len(near) else None,
+        near_accuracy=float((near == subject.near_occupied).mean()) if len(near) else None,
         chamfer=chamfer,
         f_score=score,
         normal_consistency=_normal_score(subject, surface),
+        one_piece=float(in_one_piece(mesh)) if subject.one_piece else None,
     )
 
 

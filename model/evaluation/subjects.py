@@ -19,7 +19,8 @@ from model.data.labelling import MeshSolid, UnusableMeshError, label_mesh
 from model.data.prepare import MESH_SUFFIXES
 from model.data.procedural.solids import Solids
 from model.data.shards import ShapeArrays, ShapeSample, read_shards
-from model.geometry.mesh import load_mesh
+from model.evaluation.metrics import in_one_piece
+from model.geometry.mesh import load_mesh, mesh_report
 from model.geometry.sampling import farthest_point_order, sample_oriented_surface
 
 CLOUD_POINTS = 8192  # the encoder's input, as served
@@ -28,6 +29,8 @@ SURFACE_POINTS = 50_000  # to measure distances from
 VOLUME_POINTS = 32_768  # uniform in the bounding box, to measure the IoU at
 OTHER = "other"  # the category of shapes without a label
 
+_NO_POINTS = np.empty((0, 3), np.float32)
+_NO_ANSWERS = np.empty(0, np.bool_)
 _NORMAL_STEP = 5e-4  # small beside any part, large beside float32's rounding of distances
 
 
@@ -37,8 +40,9 @@ class Subject:
 
     `cloud` is what the encoder sees: surface points that begin in farthest-point order. `volume` is
     uniform in the shape's bounding box, and empty where only sampled points of a shape are known,
-    as of a mesh in a shard: then its volume IoU cannot be told. `normals` are the unit normals at
-    `surface`, None where only points are known.
+    as of a mesh in a shard: then its volume IoU cannot be told. `near` is empty too for a mesh
+    that bounds no solid. `normals` are the unit normals at `surface`, None where only points are
+    known.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Subject:
     volume: Float32[np.ndarray, "v 3"]
     volume_occupied: Bool[np.ndarray, "v"]
     normals: Float32[np.ndarray, "m 3"] | None = None
+    watertight: bool | None = None  # as `mesh_report` tells it; None where it is no mesh
+    one_piece: bool | None = None  # as `in_one_piece` tells it; None where only points are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +81,40 @@ class MeshSource:
 
         Raises:
             MeshError: the file is no mesh.
-            UnusableMeshError: the mesh bounds no solid.
+            UnusableMeshError: the mesh has no faces.
         """
         mesh = load_mesh(self.path.read_bytes(), hint=self.path.name)
         if not isinstance(mesh, trimesh.Trimesh):
             raise UnusableMeshError("no faces: a point cloud has no inside")
-        sample = label_mesh(mesh, category=self.category, name=self.name, seed=0)
         solid = MeshSolid.of(mesh)
         outer = trimesh.Trimesh(solid.vertices, solid.faces, process=False)
         points, normals = sample_oriented_surface(outer, SURFACE_POINTS, seed=0)
         surface = points.astype(np.float32)
+        subject = Subject(
+            name=self.name,
+            category=self.category or OTHER,
+            cloud=_cloud(surface),
+            surface=surface,
+            near=_NO_POINTS,
+            near_occupied=_NO_ANSWERS,
+            volume=_NO_POINTS,
+            volume_occupied=_NO_ANSWERS,
+            normals=normals.astype(np.float32),
+            watertight=mesh_report(mesh).watertight,
+            one_piece=in_one_piece(outer),
+        )
+        try:
+            sample = label_mesh(mesh, category=self.category, name=self.name, seed=0)
+        except UnusableMeshError:
+            return subject  # of its surface alone
         volume = _box_points(surface)
-        subject = _subject(sample, surface, volume, solid.occupied(volume))
-        return replace(subject, normals=normals.astype(np.float32))
+        return replace(
+            subject,
+            near=sample.near.astype(np.float32),
+            near_occupied=sample.near_occupied.astype(bool),
+            volume=volume,
+            volume_occupied=solid.occupied(volume),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +153,9 @@ class ShardSource:
             surface = solids.sample_surface(SURFACE_POINTS, generator)[0].numpy()
             volume = _box_points(surface)
             subject = _subject(sample, surface, volume, _occupied(solids, volume))
-            return replace(subject, normals=distance_normals(solids, surface))
+            return replace(subject, normals=distance_normals(solids, surface), one_piece=True)
         surface = sample.surface.astype(np.float32)
-        nothing = np.empty((0, 3), np.float32)
-        return _subject(sample, surface, nothing, np.empty(0, np.bool_))
+        return _subject(sample, surface, _NO_POINTS, _NO_ANSWERS)
 
 
 Source = MeshSource | ShardSource
@@ -166,20 +192,25 @@ def _subject(
     volume: Float32[np.ndarray, "v 3"],
     volume_occupied: Bool[np.ndarray, "v"],
 ) -> Subject:
-    cloud = surface[:CLOUD_POINTS]
-    first = farthest_point_order(cloud, min(ORDERED_POINTS, len(cloud)))
-    rest = np.ones(len(cloud), dtype=bool)
-    rest[first] = False
     return Subject(
         name=sample.name,
         category=sample.category or OTHER,
-        cloud=np.concatenate([cloud[first], cloud[rest]]),
+        cloud=_cloud(surface),
         surface=surface,
         near=sample.near.astype(np.float32),
         near_occupied=sample.near_occupied.astype(bool),
         volume=volume,
         volume_occupied=volume_occupied,
     )
+
+
+def _cloud(surface: Float32[np.ndarray, "m 3"]) -> Float32[np.ndarray, "n 3"]:
+    """The first surface points, as the encoder is served with them."""
+    cloud = surface[:CLOUD_POINTS]
+    first = farthest_point_order(cloud, min(ORDERED_POINTS, len(cloud)))
+    rest = np.ones(len(cloud), dtype=bool)
+    rest[first] = False
+    return np.concatenate([cloud[first], cloud[rest]])
 
 
 def distance_normals(

@@ -15,9 +15,9 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from model.evaluation import gallery
 from model.evaluation.gallery import (
     draw_gallery,
-    main_share,
     spread_meshes,
 )
+from model.evaluation.metrics import main_share
 from model.geometry.mesh import export_mesh
 from model.pipeline import ShapePipeline
 from tests.shapes import box, moved, sphere

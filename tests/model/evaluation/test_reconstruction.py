@@ -43,6 +43,7 @@ def scores(value: float, *, iou: float | None = 0.5) -> Scores:
         chamfer=value / 10,
         f_score=value,
         normal_consistency=iou,
+        one_piece=iou and 1.0,
     )
 
 
@@ -95,10 +96,12 @@ def test_examples_are_the_median_and_the_worst() -> None:
 def test_markdown_is_a_table_times_100() -> None:
     text = report(SHAPES, {"d": "broken"}).to_markdown()
     lines = text.splitlines()
-    assert "| chair | 2 | 70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 |" in lines
-    assert "| table | 1 | - | 30.00 | 60.00 | 6.00 | 60.00 | - |" in lines
-    assert "| mean (selected) | 3 | 70.00 | 22.50 | 45.00 | 4.50 | 45.00 | 70.00 |" in lines
-    assert "| mean (all) | 4 | 50.00 | 25.00 | 50.00 | 5.00 | 50.00 | 50.00 |" in lines
+    assert "| chair | 2 | 70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 | 100.00 |" in lines
+    assert "| table | 1 | - | 30.00 | 60.00 | 6.00 | 60.00 | - | - |" in lines
+    assert (
+        "| mean (selected) | 3 | 70.00 | 22.50 | 45.00 | 4.50 | 45.00 | 70.00 | 100.00 |" in lines
+    )
+    assert "| mean (all) | 4 | 50.00 | 25.00 | 50.00 | 5.00 | 50.00 | 50.00 | 100.00 |" in lines
     assert "| chair | a | 2.00 | c | 4.00 |" in lines
     assert "50,000 points" in text
     assert "threshold 0.02" in text
@@ -118,9 +121,26 @@ def test_dictionary_is_json() -> None:
             "chamfer": 0.06,
             "f_score": 0.6,
             "normal_consistency": None,
+            "one_piece": None,
         },
+        "watertight": None,
     }
     assert values["skipped"] == {"d": "broken"}
+
+
+def test_watertight_and_open_meshes_have_means_of_their_own() -> None:
+    shapes = (
+        ShapeScores("a", "chair", scores(0.2), watertight=True),
+        ShapeScores("b", "chair", scores(0.4, iou=0.9), watertight=True),
+        ShapeScores("c", "chair", scores(0.8, iou=None), watertight=False),
+    )
+    made = report(shapes, {})
+    lines = made.to_markdown().splitlines()
+    watertight = "70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 | 100.00"
+    assert f"| mean (watertight) | 2 | {watertight} |" in lines
+    assert "| mean (open) | 1 | - | 40.00 | 80.00 | 8.00 | 80.00 | - | - |" in lines
+    assert made.to_dict()["surfaces"]["open"]["f_score"] == pytest.approx(0.8)
+    assert list(report(SHAPES, {}).surfaces()) == []
 
 
 def subject_of_model(pipeline: ShapePipeline) -> Subject:

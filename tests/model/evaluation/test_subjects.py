@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from model.config import CATEGORIES
 from model.data.procedural.solid import Solid
@@ -145,3 +146,22 @@ def test_limit_spreads_over_the_folder(shards: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither shards"):
         find_subjects(tmp_path)
+
+
+def test_an_open_sheet_is_known_by_its_surface_alone(tmp_path: Path) -> None:
+    flat = trimesh.creation.box((2.0, 0.5, 1.0))
+    sheet = trimesh.Trimesh(flat.vertices, flat.faces[:2], process=False)
+    (tmp_path / "sheet.ply").write_bytes(export_mesh(sheet, "ply"))
+    subject = find_subjects(tmp_path)[0].load()
+    assert len(subject.surface) == SURFACE_POINTS
+    assert not len(subject.near)
+    assert not len(subject.volume)
+    assert subject.watertight is False
+
+
+def test_a_mesh_in_two_parts_is_known_to_be(tmp_path: Path) -> None:
+    parts = trimesh.util.concatenate([moved(sphere(0.5).mesh, (x, 0.0, 0.0)) for x in (0.0, 3.0)])
+    (tmp_path / "two.ply").write_bytes(export_mesh(parts, "ply"))
+    subject = find_subjects(tmp_path)[0].load()
+    assert subject.watertight is True
+    assert subject.one_piece is False

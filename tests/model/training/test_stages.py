@@ -17,8 +17,8 @@ from model.diffusion.cascade import Cascade
 from model.diffusion.denoiser import Denoiser
 from model.training.autoencoder import NOTHING_HIDDEN, reconstruction_loss, train_autoencoder
 from model.training.diffusion import encode_shapes, train_denoiser
-from model.training.log import LOG_FILE
 from model.training.hiding import Hiding
+from model.training.log import LOG_FILE
 from model.training.loop import TrainingConfig
 
 CONFIG = AutoEncoderConfig(
