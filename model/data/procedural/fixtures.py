@@ -210,7 +210,7 @@ def torch_light(rng: np.random.Generator, assembly: Assembly) -> None:
     assembly.capsule((0, 0, 0), (0, 0, out), 0.25 * size)
     assembly.rod((0, -tall, out), (0, 0.6 * size, out), 0.3 * size, rng.uniform(0.65, 0.9) * size)
     for level in (0.5, -0.4):
-        assembly.ring((0, level * size, out), 0.7 * size, 0.2 * size)
+        assembly.disc((0, level * size, out), 0.9 * size, 0.4 * size, rounding=0.15 * size)
     if chance(rng, 0.6):
         flame = [(0, 0), (0.4, 0.4), (0.45, 0.8), (0.2, 1.6), (0, 2.0)]
         assembly.lathe([(r * size, 0.5 * size + y * size) for r, y in flame], base=(0, 0, out))

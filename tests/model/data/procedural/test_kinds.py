@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from model.data.procedural import build, car, chair, lamp, rifle
+from model.data.procedural import build, car, chair, lamp, rifle, table
 from model.data.procedural.assembly import Assembly
 from model.data.procedural.carbine import carbine, hand_cannon
+from model.data.procedural.counters import COUNTERS
 from model.data.procedural.fixtures import FIXTURES
 from model.data.procedural.folding import FOLDING_CHAIRS
 from model.data.procedural.lorry import box_van, lorry
@@ -18,7 +19,7 @@ Filler = Callable[[np.random.Generator, Assembly], None]
 Maker = Callable[[np.random.Generator], Assembly]
 
 THINNEST = 0.019
-FILLERS: Sequence[Filler] = (*STOOLS[0], *FOLDING_CHAIRS[0], *FIXTURES[0])
+FILLERS: Sequence[Filler] = (*STOOLS[0], *FOLDING_CHAIRS[0], *FIXTURES[0], *COUNTERS[0])
 MAKERS: Sequence[Maker] = (carbine, hand_cannon, lorry, box_van)
 
 
@@ -51,6 +52,7 @@ def test_a_kind_is_one_piece_and_thick_enough(kind: Maker) -> None:
         ("chair", chair, "STOOLS"),
         ("chair", chair, "FOLDING_CHAIRS"),
         ("lamp", lamp, "FIXTURES"),
+        ("table", table, "COUNTERS"),
     ],
 )
 def test_a_category_draws_every_kind_of_a_table(
