@@ -5,30 +5,39 @@ Y is up and the muzzle points to +Z; the body is 0.9 to 1.4 units long and centr
 
 import numpy as np
 
-from model.data.procedural.assembly import Assembly
+from model.data.procedural.assembly import Assembly, turn
 from model.data.procedural.draws import chance, pick
 
 
 def blaster(rng: np.random.Generator) -> Assembly:
     """A chunky science-fiction gun: a wide bevelled body with a big emitter."""
     gun = Assembly()
-    length, height, width = rng.uniform(0.9, 1.4), rng.uniform(0.3, 0.46), rng.uniform(0.2, 0.42)
+    stubby = chance(rng, 0.3)
+    length = rng.uniform(0.55, 0.9) if stubby else rng.uniform(0.9, 1.5)
+    height, width = rng.uniform(0.28, 0.58), rng.uniform(0.2, 0.46)
     front, rear, top, low = 0.5 * length, -0.5 * length, 0.5 * height, -0.5 * height
     gun.add(_shell(rng, length, height, width))
     if chance(rng, 0.5):
         size = [width + rng.uniform(0.06, 0.12), 0.5 * height, rng.uniform(0.3, 0.6) * length]
         gun.box(size, [0.0, rng.uniform(-0.05, 0.06), rng.uniform(-0.1, 0.1)], rounding=0.02)
+    gun.add(_side_plates(rng, width, height, length))
     gun.add(_emitter(rng, front, 0.45 * min(height, width)))
     z = rear + rng.uniform(0.12, 0.35)
     lean = rng.uniform(0.04, 0.16)
     foot = [0.0, low - rng.uniform(0.28, 0.4), z - lean]
     gun.beam([0.0, -0.04, z + 0.03], foot, 0.6 * width, 0.2, rounding=0.03)
+    if chance(rng, 0.35):  # a wider end
+        gun.box([0.75 * width, 0.09, 0.26], foot, rounding=0.02, rotation=turn("x", 12.0))
     if chance(rng, 0.6):
         guard = [[0.0, -0.04, z + 0.3], [0.0, low - 0.15, z + 0.28], [0.0, low - 0.16, z]]
         gun.tube(guard, 0.024)
-    if chance(rng, 0.6):
-        size = [0.7 * width, rng.uniform(0.2, 0.45) - low, rng.uniform(0.16, 0.32)]
-        z = front - rng.uniform(0.2, 0.35)
+    if chance(rng, 0.7):
+        size = [
+            rng.uniform(0.5, 1.1) * width,
+            rng.uniform(0.1, 0.45) - low,
+            rng.uniform(0.16, 0.32),
+        ]
+        z = front - rng.uniform(0.18, 0.35)
         gun.box(size, [0.0, -0.5 * size[1] + 0.03, z], rounding=pick(rng, (0.0, 0.03)))
     gun.add(_top_piece(rng, top, length))
     if chance(rng, 0.55):
@@ -93,10 +102,14 @@ def _emitter(rng: np.random.Generator, front: float, radius: float) -> Assembly:
 def _top_piece(rng: np.random.Generator, top: float, length: float) -> Assembly:
     """A carrying handle, a scope, a rail or fins on a blaster's back."""
     part = Assembly()
-    kind = pick(rng, ("handle", "scope", "rail", "fins", "none"))
+    kind = pick(rng, ("handle", "scope", "rail", "fins", "none"), (3.0, 1.0, 1.0, 1.0, 1.0))
+    if chance(rng, 0.4):  # a front sight
+        wedge = [(0.0, -0.12), (0.14, -0.02), (0.14, 0.04), (0.0, 0.08)]
+        center = [0.0, top - 0.04, 0.5 * length - 0.2]
+        part.prism([(along, up) for up, along in wedge], 0.07, center=center, plane="zy")
     z = rng.uniform(-0.15, 0.1)
     if kind == "handle":
-        high, half = top + rng.uniform(0.12, 0.2), rng.uniform(0.15, 0.28)
+        high, half = top + rng.uniform(0.08, 0.2), min(rng.uniform(0.13, 0.3), 0.3 * length)
         part.tube([[0.0, 0.0, z - half - 0.06], [0.0, high, z - half],
                    [0.0, high, z + half], [0.0, 0.0, z + half + 0.06]], 0.035)  # fmt: skip
     elif kind == "scope":
@@ -112,10 +125,38 @@ def _top_piece(rng: np.random.Generator, top: float, length: float) -> Assembly:
     return part
 
 
+def _side_plates(rng: np.random.Generator, width: float, height: float, length: float) -> Assembly:
+    """Raised plates, round caps or bars on both flanks, or none."""
+    flank = Assembly()
+    x, z = 0.5 * width, rng.uniform(-0.2, 0.1) * length
+    kind = pick(rng, ("plate", "caps", "bar", "none"), (1.5, 1.0, 1.0, 1.5))
+    if kind == "plate":
+        flank.box([0.1, 0.35 * height, 0.3 * length], [x, 0.05 * height, z])
+        flank.box([0.15, 0.15 * height, 0.1 * length], [x, 0.05 * height, z + 0.02])
+    elif kind == "caps":
+        for shift in (-0.14, 0.14):
+            center = [x, 0.1 * height, z + shift * length]
+            flank.disc(center, 0.13 * height, 0.1, axis=(1.0, 0.0, 0.0))
+    elif kind == "bar":
+        flank.beam([x, -0.1 * height, z - 0.25 * length], [x, -0.1 * height, z + 0.25 * length],
+                   0.09, 0.18 * height, rounding=0.01)  # fmt: skip
+    flank.add(flank.mirrored_x())
+    return flank
+
+
 def _shoulder_stock(rng: np.random.Generator, rear: float, width: float) -> Assembly:
+    """A strut or two side rods to a butt plate, narrow or as broad as the body."""
     stock = Assembly()
-    butt = rear - rng.uniform(0.2, 0.45)
+    butt = rear - rng.uniform(0.15, 0.45)
     high = rng.uniform(0.0, 0.08)
+    if chance(rng, 0.4):
+        for x in (-0.28 * width, 0.28 * width):
+            stock.rod([x, high, rear + 0.08], [x, high, butt], 0.04)
+        tall = rng.uniform(0.25, 0.45)
+        outline = [(0.0, -0.6 * tall), (0.0, 0.4 * tall), (-0.1, 0.55 * tall), (-0.1, -0.75 * tall)]
+        stock.prism(outline, rng.uniform(0.8, 1.15) * width, center=[0.0, high, butt + 0.03],
+                    plane="zy", rounding=0.01)  # fmt: skip
+        return stock
     stock.beam([0.0, high, rear + 0.05], [0.0, high, butt], 0.4 * width, 0.1, rounding=0.02)
     if chance(rng, 0.5):
         stock.beam([0.0, -0.12, rear + 0.05], [0.0, high - 0.1, butt], 0.3 * width, 0.07)

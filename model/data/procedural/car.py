@@ -1,4 +1,4 @@
-"""Cars: sedans, hatchbacks, estates, coupes, roadsters, pickups, vans, trucks, buses, racers.
+"""Cars: sedans, hatchbacks, estates, coupes, roadsters, pickups, vans, lorries, buses, racers.
 
 Units are metres before normalisation; Y is up, the car drives towards +Z, the ground is y = 0.
 """
@@ -25,6 +25,7 @@ from model.data.procedural.bodywork import (
     wheel_profile,
 )
 from model.data.procedural.draws import chance, pick
+from model.data.procedural.lorry import box_van, lorry
 from model.data.procedural.solids import Solids
 
 _SEDAN = Silhouette(
@@ -66,7 +67,9 @@ def build(rng: np.random.Generator) -> Solids:
         (2.5, _pickup),
         (2.0, _van),
         (3.0, _truck),
-        (1.5, _racer),
+        (2.0, _racer),
+        (3.5, lorry),
+        (1.2, box_van),
     ]
     style = pick(rng, [style for _, style in styles], [weight for weight, _ in styles])
     return style(rng).build()

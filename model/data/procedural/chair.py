@@ -1,4 +1,4 @@
-"""Chairs, armchairs and stools: a seat with a base, most with a back, some with arms."""
+"""Chairs, armchairs, stools, folding and deck chairs: a seat with a base, most with a back."""
 
 import math
 from collections.abc import Callable
@@ -8,8 +8,10 @@ import numpy as np
 
 from model.data.procedural.assembly import Assembly, clipped_rectangle, turn
 from model.data.procedural.draws import chance, pick
-from model.data.procedural.legs import LEG_STYLES, corner_legs, ringed_legs, stretchers
+from model.data.procedural.folding import FOLDING_CHAIRS
+from model.data.procedural.legs import LEG_STYLES, corner_legs, stretchers
 from model.data.procedural.solids import Solids
+from model.data.procedural.stools import STOOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class _Plan:
 def build(rng: np.random.Generator) -> Solids:
     """One chair that faces +z."""
     assembly = Assembly()
+    if chance(rng, 0.28):
+        pick(rng, *pick(rng, (FOLDING_CHAIRS, STOOLS)))(rng, assembly)
+        return assembly.build()
     plan = _measures(rng)
     kind = pick(rng, ("plain", "swivel", "padded", "stool"), (6.0, 1.5, 1.5, 1.2))
     if kind == "padded":
@@ -69,13 +74,14 @@ def build(rng: np.random.Generator) -> Solids:
 
 def _measures(rng: np.random.Generator) -> _Plan:
     width, seat = rng.uniform(0.38, 0.56), rng.uniform(0.38, 0.50)
+    blocky = chance(rng, 0.15)  # as toys are
     return _Plan(
         width=width,
         depth=width * rng.uniform(0.9, 1.1),
         seat=seat,
         back=rng.uniform(0.32, 0.70),
-        thickness=rng.uniform(0.03, 0.075),
-        member=rng.uniform(0.030, 0.060),
+        thickness=rng.uniform(0.07, 0.13) if blocky else rng.uniform(0.03, 0.075),
+        member=rng.uniform(0.065, 0.11) if blocky else rng.uniform(0.030, 0.060),
         lean=rng.uniform(2.0, 16.0),
         round_seat=chance(rng, 0.13),
     )
@@ -381,19 +387,13 @@ def _stool(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
         _mount_back(rng, assembly, low, pick(rng, (_solid_back, _padded_back, _curved_back)))
 
 
-def _ringed_legs(rng: np.random.Generator, assembly: Assembly, plan: _Plan) -> None:
-    """Three or four round splayed legs held by a ring."""
-    spread = 0.32 * plan.width, rng.uniform(0.45, 0.58) * plan.width
-    ringed_legs(rng, assembly, plan.under, spread, 0.45 * plan.member)
-
-
 _Part = Callable[[np.random.Generator, Assembly, _Plan], None]
 
 _BASES: tuple[tuple[_Part, ...], tuple[float, ...]] = (
     (_four_legs, _sled, _folding, _side_panels, _pedestal),
     (7.0, 1.2, 0.8, 0.8, 1.0),
 )
-_STOOL_BASES: tuple[_Part, ...] = (_four_legs, _ringed_legs, _pedestal, _sled)
+_STOOL_BASES: tuple[_Part, ...] = (_four_legs, _pedestal, _sled)
 _SOFT_BACKS: tuple[_Part, ...] = (_padded_back, _curved_back, _solid_back)
 _BACKS: tuple[_Part, ...] = (
     _solid_back, _ladder_back, _spindle_back, _hoop_back, _curved_back, _padded_back)  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 
 from model.data.procedural.assembly import Assembly, turn
 from model.data.procedural.draws import chance, pick
+from model.data.procedural.fixtures import FIXTURES
 from model.data.procedural.shades import candle, lantern_head, shade
 from model.data.procedural.solids import Solids
 
@@ -14,7 +15,7 @@ from model.data.procedural.solids import Solids
 def build(rng: np.random.Generator) -> Solids:
     """One lamp; hanging lamps reach down from their ceiling plate, wall lamps stand out to +z."""
     assembly = Assembly()
-    pick(rng, *_KINDS)(rng, assembly)
+    pick(rng, *(FIXTURES if chance(rng, 0.35) else _KINDS))(rng, assembly)
     return assembly.build()
 
 

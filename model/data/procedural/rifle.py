@@ -1,4 +1,4 @@
-"""Rifles: hunting and sniper rifles, muskets, shotguns, assault rifles, bullpups, blasters.
+"""Rifles: hunting, sniper and assault rifles, muskets, shotguns, bullpups, carbines, blasters.
 
 A long gun is about 2 units long before normalisation; Y is up and the bore runs along z at y = 0.
 Parts are placed with the muzzle at +Z and the whole is turned at the end: the muzzle points to -Z.
@@ -10,6 +10,7 @@ import numpy as np
 
 from model.data.procedural.assembly import Assembly, turn
 from model.data.procedural.blaster import blaster
+from model.data.procedural.carbine import carbine, hand_cannon
 from model.data.procedural.draws import chance, pick
 from model.data.procedural.firearm import (
     barrel,
@@ -43,8 +44,10 @@ def build(rng: np.random.Generator) -> Solids:
         _shotgun,
         _machine_gun,
         blaster,
+        carbine,
+        hand_cannon,
     ]
-    style = pick(rng, styles, [2.0, 4.0, 1.0, 1.5, 2.0, 2.0, 1.0, 3.0])
+    style = pick(rng, styles, [2.0, 3.5, 1.0, 1.5, 2.0, 2.0, 1.0, 5.0, 2.5, 1.0])
     return style(rng).posed(turn("y", 180.0)).build()
 
 

@@ -78,11 +78,11 @@ def build(rng: np.random.Generator) -> Solids:
 
 def _measures(rng: np.random.Generator) -> _Plan:
     seat = rng.uniform(0.38, 0.48)
-    back = rng.uniform(0.68, 1.0)
+    back = pick(rng, (rng.uniform(0.6, 0.8), rng.uniform(0.68, 1.0)))
     left, right = pick(
         rng, ((True, True), (True, False), (False, True), (False, False)), (8.0, 0.7, 0.7, 0.6)
     )
-    width = pick(rng, (rng.uniform(1.2, 1.6), rng.uniform(1.6, 2.4)))
+    width = pick(rng, (rng.uniform(1.2, 1.6), rng.uniform(1.6, 2.4), rng.uniform(2.0, 3.2)))
     seats = pick(rng, (1, max(1, round((width - 0.3) / rng.uniform(0.55, 0.9)))), (1.0, 4.0))
     return _Plan(
         width=width,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.data.procedural.assembly import Assembly, turn
+from model.data.procedural.counters import COUNTERS
 from model.data.procedural.draws import chance, pick
 from model.data.procedural.legs import LEG_STYLES, corner_legs, stretchers
 from model.data.procedural.solids import Solids
@@ -71,6 +72,9 @@ class _Plan:
 def build(rng: np.random.Generator) -> Solids:
     """One table; width along x, front towards +z."""
     assembly = Assembly()
+    if chance(rng, 0.2):
+        pick(rng, *COUNTERS)(rng, assembly)
+        return assembly.build()
     width, height, depth = _size(rng)
     unit = 0.5 * math.hypot(width, height, depth)
     plate = Plate(width, height, depth, thickness=unit * rng.uniform(0.035, 0.09))

@@ -17,7 +17,7 @@ def fleet() -> list[Solids]:
 def test_cars_are_longer_than_wide_and_wider_than_half_their_height(fleet: list[Solids]) -> None:
     low, high = Solids.stack(fleet).bounds()
     width, height, length = (high - low).unbind(-1)
-    assert (length > 1.4 * width).all()
+    assert (length > 1.15 * width).all()
     assert (length > 1.3 * height).all()
     assert (width > 0.5 * height).all()
 

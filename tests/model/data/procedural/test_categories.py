@@ -1,15 +1,14 @@
 """All categories: one piece, in the unit sphere, thick enough, different by seed, fast."""
 
 import time
-from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
-from scipy.sparse.csgraph import connected_components
 
 from model.data.procedural import CATEGORIES, build
 from model.data.procedural.solids import Solids
+from tests.model.data.procedural.pieces import pieces_and_depths
 
 SEEDS = range(5)
 THINNEST = 0.019
@@ -17,16 +16,6 @@ THINNEST = 0.019
 
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def part(shape: Solids, index: int) -> Solids:
-    """One solid of a shape, alone."""
-    tensors = {
-        field.name: getattr(shape, field.name)[:, index : index + 1]
-        for field in fields(shape)
-        if field.name != "edge_prefix"
-    }
-    return Solids(**tensors, edge_prefix=tuple(int(index < n) for n in shape.edge_prefix))
 
 
 @pytest.fixture(scope="module", params=list(CATEGORIES))
@@ -46,15 +35,9 @@ def test_an_unknown_category_is_an_error() -> None:
 def test_solids_share_volume_into_one_piece_and_none_is_thin(shapes: list[Solids]) -> None:
     """Each solid's inside samples say whom it overlaps, and its deepest how thick it is."""
     for seed, shape in enumerate(shapes):
-        count = shape.rounding.shape[1]
-        overlaps = np.zeros((count, count), dtype=bool)
-        for index in range(count):
-            points = part(shape, index).sample_inside(800, generator())
-            distances = shape.solid_distances(points)[0]
-            overlaps[index] = (distances < 0.0).any(dim=1).numpy()
-            assert 2.0 * -distances[index].min().item() > THINNEST, f"seed {seed}, solid {index}"
-        pieces, _ = connected_components(overlaps | overlaps.T)
+        pieces, depths = pieces_and_depths(shape, 800)
         assert pieces == 1, f"seed {seed}"
+        assert 2.0 * min(depths) > THINNEST, f"seed {seed}"
 
 
 def cross(origin: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
