@@ -21,6 +21,9 @@ CATEGORIES = ("table", "car", "chair", "airplane", "sofa", "rifle", "lamp")
 BottleneckKind = Literal["normalized", "kl"]
 """The two rows of the paper's Table 2: NBAE, without a loss of its own, and the VAE's KL."""
 
+SolverName = Literal["heun", "dpm-solver++"]
+"""What follows the probability-flow ODE: `model.diffusion.sampler.SOLVERS`."""
+
 
 class ConfigError(ValueError):
     """A configuration that cannot work; the message says why and what to change."""
@@ -117,13 +120,20 @@ class SamplingDefaults:
     """What a request gets when it does not say (documented in the model card)."""
 
     resolution: int = 128  # cells per side of the extraction grid
-    steps: int = 18  # noise levels of the sampler
+    steps: int = 18  # noise levels of the solver
     guidance: float = 1.0  # 1: the conditional model alone
+    solver: str = "heun"  # a SolverName
+    guidance_level: int = 1  # the finest level that is guided; finer ones are conditional alone
 
     def __post_init__(self) -> None:
-        for name, least in (("resolution", 8), ("steps", 2), ("guidance", 0)):
+        leasts = {"resolution": 8, "steps": 2, "guidance": 0, "guidance_level": 1}
+        for name, least in leasts.items():
             if not least <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.solver not in get_args(SolverName):
+            raise ConfigError(
+                f"no solver {self.solver!r}: choose one of {', '.join(get_args(SolverName))}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +152,11 @@ class ModelConfig:
             raise ConfigError(
                 f"the cascade has {len(self.cascade.denoisers)} denoisers for "
                 f"{len(self.autoencoder.levels)} levels: it needs one a level"
+            )
+        if self.sampling.guidance_level > len(self.autoencoder.levels):
+            raise ConfigError(
+                f"guidance_level cannot be {self.sampling.guidance_level}: the coarsest level is "
+                f"{len(self.autoencoder.levels)}"
             )
         if self.cascade and self.autoencoder.bottleneck != "normalized":
             raise ConfigError(

@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.config import SamplingDefaults
 from model.device import resolve_device
+from model.diffusion.sampler import SOLVERS
 from model.geometry.isosurface import extract_isosurface
 from model.grid import evaluate_grid
 from model.latents import Latents
@@ -92,6 +93,8 @@ class ShapePipeline:
         *,
         steps: int,
         guidance: float,
+        guidance_level: int | None = None,
+        solver: str | None = None,
         keep: Latents | None = None,
         keep_level: int | None = None,
         observe: Observer = unobserved,
@@ -101,15 +104,18 @@ class ShapePipeline:
         Args:
             seeds: one a row; a row depends on its own seed alone.
             categories: one a row; None for no category.
-            steps: noise levels of the sampler.
+            steps: noise levels of the solver.
             guidance: 1 conditional, 0 without category, above 1 classifier-free guidance.
+            guidance_level: the finest level that is guided, the others are conditional alone; None:
+                the model's.
+            solver: a `model.config.SolverName`; None: the model's.
             keep: parents, one a row.
             keep_level: the finest level kept, in the paper's numbering (3 is the coarsest of 3).
             observe: told of each step; may raise to stop.
 
         Raises:
             CapabilityError: the model has no cascade.
-            ValueError: an unknown category, or rows that do not match.
+            ValueError: an unknown category or solver, or rows that do not match.
         """
         if self.cascade is None:
             raise CapabilityError(
@@ -117,6 +123,10 @@ class ShapePipeline:
             )
         if not len(seeds) == len(categories) == (len(keep) if keep else len(seeds)):
             raise ValueError("seeds, categories and kept latents must have one entry a row")
+        defaults = self.info.defaults
+        solver = defaults.solver if solver is None else solver
+        if solver not in SOLVERS:
+            raise ValueError(f"no solver {solver!r}: choose one of {', '.join(SOLVERS)}")
         kept = [] if keep is None else self._kept_levels(keep, keep_level)
         with self._precision():
             return self.cascade.sample(
@@ -124,6 +134,10 @@ class ShapePipeline:
                 self._category_indices(categories),
                 steps=steps,
                 guidance=guidance,
+                guidance_level=defaults.guidance_level
+                if guidance_level is None
+                else guidance_level,
+                solver=solver,
                 kept=kept,
                 on_step=lambda level, fraction: observe(f"denoise_l{level}", fraction),
             )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -15,15 +13,17 @@ from model.cli.options import (
     EXISTING_FILE,
     EXISTING_FOLDER,
     FOLDER,
-    LARGEST_SEED,
-    Decorator,
     ModelChoice,
+    combined,
+    first_seed_option,
     guidance_option,
     json_option,
     model_options,
     resolution_option,
     steps_option,
 )
+from model.cli.report import deliver, report_option
+from model.config import SolverName
 
 if TYPE_CHECKING:
     from model.pipeline import ShapePipeline
@@ -43,46 +43,33 @@ data_option = click.option(
 limit_option = click.option(
     "--limit", type=click.IntRange(1), help="Only so many shapes, spread over the folder."
 )
-first_seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0, LARGEST_SEED),
-    default=0,
-    show_default=True,
-    help="Seed of the first shape.",
+
+sets_options = combined(
+    data_option,
+    click.option(
+        "--category",
+        "categories",
+        multiple=True,
+        help="May be given several times; none: without category, against all references.  "
+        "[default: those that have references]",
+    ),
+    click.option(
+        "--samples",
+        type=click.IntRange(2),
+        help="Samples of each category.  [default: as many as references]",
+    ),
+    click.option(
+        "--references",
+        type=click.IntRange(2),
+        help="So many of each category at most.  [default: all]",
+    ),
 )
-
-
-def report_option(name: str) -> Decorator:
-    """Where a report called `name` and its picture go."""
-    return click.option(
-        "-o", "--output", type=FOLDER, help=f"Folder for {name}.json, {name}.md and {name}.png."
-    )
-
-
-@runtime_checkable
-class Report(Protocol):
-    """What an evaluation found."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything, JSON-able."""
-
-    def to_markdown(self) -> str:
-        """Its tables."""
-
-
-def deliver(
-    report: Report, name: str, output: Path | None, draw: Callable[[Path], None], as_json: bool
-) -> None:
-    """Print a report; with an output folder, write it there, and its picture by `draw`."""
-    text = json.dumps(report.to_dict(), indent=2)
-    markdown = report.to_markdown()
-    if output is not None:
-        picture = output / f"{name}.png"
-        output.mkdir(parents=True, exist_ok=True)
-        (output / f"{name}.json").write_text(text + "\n")
-        (output / f"{name}.md").write_text(f"{markdown}\n![{name}]({picture.name})\n")
-        draw(picture)
-    click.echo(text if as_json else markdown.rstrip())
+extractor_option = click.option(
+    "--extractor",
+    type=EXISTING_FILE,
+    help="Program from points (b, n, 3) to features (b, f): torch.export (.pt2) or TorchScript.  "
+    "[default: the bundled point features]",
+)
 
 
 def _chosen(
@@ -90,8 +77,10 @@ def _chosen(
 ) -> dict[str, Any]:
     """Settings of the sampler and the grid, the model's own where none is given."""
     given = {"steps": steps, "guidance": guidance, "resolution": resolution}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return asdict(pipeline.info.defaults) | chosen
+    defaults = pipeline.info.defaults
+    return {
+        name: getattr(defaults, name) if value is None else value for name, value in given.items()
+    }
 
 
 @evaluate.command()
@@ -221,33 +210,13 @@ def noise(
 
 
 @evaluate.command()
-@data_option
-@click.option(
-    "--category",
-    "categories",
-    multiple=True,
-    help="May be given several times; none: without category, against all references.  "
-    "[default: those that have references]",
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(2),
-    help="Samples of each category.  [default: as many as references]",
-)
-@click.option(
-    "--references", type=click.IntRange(2), help="So many of each category at most.  [default: all]"
-)
+@sets_options
 @click.option(
     "--baseline",
     type=EXISTING_FOLDER,
     help="Compare the shapes of this folder with the references too: what samples could reach.",
 )
-@click.option(
-    "--extractor",
-    type=EXISTING_FILE,
-    help="Program from points (b, n, 3) to features (b, f): torch.export (.pt2) or TorchScript.  "
-    "[default: the bundled point features]",
-)
+@extractor_option
 @first_seed_option
 @steps_option
 @guidance_option
@@ -286,12 +255,100 @@ def generation(
         seed=seed,
         samples=samples,
         references=references,
+        solver=pipeline.info.defaults.solver,
+        guidance_level=pipeline.info.defaults.guidance_level,
         **_chosen(pipeline, steps, guidance, resolution),
     )
     report, picture = evaluate_generation(
         pipeline, features, data, protocol, categories=categories, baseline=baseline
     )
     deliver(report, "generation", output, picture.save, as_json)
+
+
+@evaluate.command()
+@sets_options
+@click.option(
+    "--steps",
+    type=click.IntRange(2),
+    multiple=True,
+    default=(8, 12, 16, 24, 32, 64),
+    show_default=True,
+    help="Noise levels, may be repeated; the most of them are those of the finest run.",
+)
+@click.option(
+    "--solver",
+    "solvers",
+    type=click.Choice(get_args(SolverName)),
+    multiple=True,
+    help="May be repeated.  [default: all]",
+)
+@click.option(
+    "--guidance-level",
+    "guidance_levels",
+    type=click.IntRange(1),
+    multiple=True,
+    help="Finest level that is guided, may be repeated.  [default: the model's]",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=0.02,
+    show_default=True,
+    help="Share of the finest run's score by which another may be worse.",
+)
+@extractor_option
+@first_seed_option
+@guidance_option
+@resolution_option
+@report_option("steps")
+@model_options
+@json_option
+def steps(
+    data: Path,
+    categories: tuple[str, ...],
+    samples: int | None,
+    references: int | None,
+    steps: tuple[int, ...],
+    solvers: tuple[str, ...],
+    guidance_levels: tuple[int, ...],
+    tolerance: float,
+    extractor: Path | None,
+    seed: int,
+    guidance: float | None,
+    resolution: int | None,
+    output: Path | None,
+    model: ModelChoice,
+    as_json: bool,
+) -> None:
+    """Find the fewest steps, and the solver, whose samples are as good as those of many steps.
+
+    The references in --data are to be shapes that the model was not trained on.
+    """
+    from model.evaluation.extractors import load_features, load_program
+    from model.evaluation.generation_report import GenerationProtocol
+    from model.evaluation.steps import evaluate_steps
+
+    features = load_features() if extractor is None else load_program(extractor)
+    pipeline = model.load()
+    protocol = GenerationProtocol(
+        seed=seed,
+        samples=samples,
+        references=references,
+        guidance_level=pipeline.info.defaults.guidance_level,
+        **_chosen(pipeline, None, guidance, resolution),
+    )
+    report, picture = evaluate_steps(
+        pipeline,
+        features,
+        data,
+        protocol,
+        steps=steps,
+        solvers=solvers or get_args(SolverName),
+        guidance_levels=guidance_levels,
+        categories=categories,
+        tolerance=tolerance,
+    )
+    deliver(report, "steps", output, picture.save, as_json)
 
 
 @click.command(cls=OfflineCommand)

@@ -182,6 +182,13 @@ seed_option = click.option(
     type=click.IntRange(0, LARGEST_SEED),
     help="Seed of the first shape, the next one is one more.  [default: drawn and printed]",
 )
+first_seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of the first shape.",
+)
 steps_option = click.option(
     "--steps", type=click.IntRange(2), help="Noise levels of the sampler.  [default: the model's]"
 )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from model.config import AutoEncoderConfig, CascadeConfig
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.edm import denoise, noise_levels
-from model.diffusion.sampler import heun_sampler, seeded_noise
+from model.diffusion.sampler import SOLVERS, seeded_noise
 from model.latents import Latents
 
 OnStep = Callable[[int, float], None]
@@ -40,21 +40,24 @@ class Cascade(nn.Module):
         *,
         steps: int,
         guidance: float,  # 1: conditional; 0: unconditional; above 1: classifier-free guidance
+        guidance_level: int,  # finer levels than this are not guided
+        solver: str,  # a SolverName
         on_step: OnStep,
         kept: Sequence[Tensor] = (),  # coarsest levels to keep, coarse to fine
     ) -> Latents:
         """Latents of new shapes, or of variants that keep the coarsest levels as they are."""
-        sigmas = noise_levels(steps)
+        solve, sigmas = SOLVERS[solver], noise_levels(steps)
         sets = list(kept)
         for index in range(len(sets), len(self.levels)):
             number = len(self.levels) - index
+            weight = guidance if guidance == 0 or number >= guidance_level else 1.0
             made = []
             for rows in _batches(len(seeds), categories.device):
                 noise = self._noise(index, seeds[rows], categories.device)
                 coarser = [latents[rows] for latents in sets]
-                denoise_rows = self._guided(index, categories[rows], coarser, guidance)
+                denoise_rows = self._guided(index, categories[rows], coarser, weight)
                 progress = _Progress(on_step, number, rows, len(seeds), steps)
-                made.append(heun_sampler(denoise_rows, noise, sigmas, progress))
+                made.append(solve(denoise_rows, noise, sigmas, progress))
             sets.append(torch.cat(made))
         return Latents(tuple(sets))
 

@@ -35,6 +35,7 @@ from model.evaluation.generation_report import (
 from model.evaluation.metrics import in_one_piece
 from model.evaluation.pictures import picture
 from model.geometry.sampling import triangle_areas
+from model.latents import Latents
 from model.pipeline import CapabilityError, ShapePipeline
 from model.rendering import contact_sheet
 
@@ -137,23 +138,18 @@ def evaluate_generation(
         CapabilityError: the model has no cascade.
         ValueError: an unknown category, or one without references.
     """
-    asked = tuple(dict.fromkeys(categories))
-    known = _known_categories(pipeline, asked)
-    wanted = known if UNCONDITIONAL in asked or not asked else asked
-    limit, count, seed = protocol.references, protocol.points, protocol.seed
-    references = read_clouds(data, wanted, count=count, limit=limit, seed=seed)
-    chosen = asked or tuple(name for name in known if name in references.categories)
-    if missing := [name for name in chosen if not len(references.of(_condition(name)))]:
-        raise ValueError(f"{data} holds no shape labelled {' or '.join(missing)}")
-    others = None if baseline is None else read_clouds(baseline, wanted, count=count, seed=seed)
+    references = find_references(pipeline, data, protocol, categories)
+    others = None
+    if baseline is not None:
+        labels = _labels(pipeline.info.categories, categories)
+        others = read_clouds(baseline, labels, count=protocol.points, seed=protocol.seed)
     results: dict[str, list[SetResult]] = {"samples": [], "baseline": []}
     pictures: dict[str, list[trimesh.Trimesh]] = {}
-    for name in chosen:
-        truth = references.of(_condition(name))
+    for name, truth in references.items():
         target = ShapeSet.of(truth.points, extractor)
-        samples = _draw(pipeline, name, protocol.samples or len(truth), protocol)
+        samples = draw_samples(pipeline, name, protocol.samples or len(truth), protocol)
         pictures[name] = samples.meshes
-        results["samples"].append(_sample_result(samples, name, target, extractor))
+        results["samples"].append(sample_result(samples, name, target, extractor))
         if others is not None and len(instead := others.of(_condition(name))):
             results["baseline"].append(
                 _baseline_result(instead.spread(samples.count), name, target, extractor)
@@ -170,6 +166,31 @@ def evaluate_generation(
         baseline=tuple(results["baseline"]),
     )
     return report, _picture(pictures)
+
+
+def find_references(
+    pipeline: ShapePipeline, data: Path, protocol: GenerationProtocol, categories: Sequence[str]
+) -> dict[str, Clouds]:
+    """What the samples of each category are compared with; see `evaluate_generation`."""
+    asked = tuple(dict.fromkeys(categories))
+    known = _known_categories(pipeline, asked)
+    references = read_clouds(
+        data,
+        _labels(known, asked),
+        count=protocol.points,
+        limit=protocol.references,
+        seed=protocol.seed,
+    )
+    chosen = asked or tuple(name for name in known if name in references.categories)
+    found = {name: references.of(_condition(name)) for name in chosen}
+    if missing := [name for name, clouds in found.items() if not len(clouds)]:
+        raise ValueError(f"{data} holds no shape labelled {' or '.join(missing)}")
+    return found
+
+
+def _labels(known: Sequence[str], asked: Sequence[str]) -> Sequence[str]:
+    """The labels of shapes that are compared with samples of the categories asked for."""
+    return known if UNCONDITIONAL in asked or not asked else asked
 
 
 def _known_categories(pipeline: ShapePipeline, asked: Sequence[str]) -> tuple[str, ...]:
@@ -189,21 +210,26 @@ def _condition(category: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Samples:
+class Samples:
     """Generated shapes of one category."""
 
-    count: int
-    points: Float16[np.ndarray, "shapes n 3"]  # of those with a surface
+    latents: Latents
+    clouds: list[Float16[np.ndarray, "n 3"] | None]  # of each shape; None: without surface
     whole: int  # shapes in one piece
     meshes: list[trimesh.Trimesh]  # of the first shapes, with a surface or not
 
+    @property
+    def count(self) -> int:
+        return len(self.clouds)
 
-def _draw(
+
+def draw_samples(
     pipeline: ShapePipeline, category: str, count: int, protocol: GenerationProtocol
-) -> _Samples:
+) -> Samples:
     """Sample shapes, and points on them by each shape's own seed."""
     seeds = [(protocol.seed + i) % _SEEDS for i in range(count)]
-    clouds: list[Float16[np.ndarray, "n 3"]] = []
+    batches: list[Latents] = []
+    clouds: list[Float16[np.ndarray, "n 3"] | None] = []
     meshes: list[trimesh.Trimesh] = []
     whole = 0
     with tqdm(total=count, desc=category, unit="shape", disable=not sys.stderr.isatty()) as bar:
@@ -214,26 +240,31 @@ def _draw(
                 [_condition(category)] * len(batch),
                 steps=protocol.steps,
                 guidance=protocol.guidance,
+                guidance_level=protocol.guidance_level,
+                solver=protocol.solver,
             )
+            batches.append(latents)
             for row, seed in enumerate(batch):
                 [mesh] = pipeline.meshes(latents[row : row + 1], resolution=protocol.resolution)
-                if triangle_areas(mesh).sum() > 0:
-                    clouds.append(surface_points(mesh, protocol.points, seed=seed))
-                    whole += in_one_piece(mesh)
+                solid = bool(triangle_areas(mesh).sum() > 0)
+                clouds.append(surface_points(mesh, protocol.points, seed=seed) if solid else None)
+                whole += solid and in_one_piece(mesh)
                 if len(meshes) < PICTURED:
                     meshes.append(mesh)
                 bar.update()
-    points = np.array(clouds, np.float16).reshape(len(clouds), protocol.points, 3)
-    return _Samples(count, points, whole, meshes)
+    return Samples(Latents.concatenate(batches), clouds, whole, meshes)
 
 
-def _sample_result(
-    samples: _Samples, category: str, references: ShapeSet, extractor: Extractor
+def sample_result(
+    samples: Samples, category: str, references: ShapeSet, extractor: Extractor
 ) -> SetResult:
-    failed = samples.count - len(samples.points)
-    hits = _recognised(samples.points, category, extractor)
+    """Scores of samples against the references of their category."""
+    solid = [cloud for cloud in samples.clouds if cloud is not None]
+    points = np.array(solid, np.float16).reshape(len(solid), *references.points.shape[1:])
+    failed = samples.count - len(solid)
+    hits = _recognised(points, category, extractor)
     scores = compare(
-        ShapeSet.of(samples.points, extractor, failed),
+        ShapeSet.of(points, extractor, failed),
         references,
         recognised=None if hits is None else hits / samples.count,
         whole=samples.whole / samples.count,

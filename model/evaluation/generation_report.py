@@ -17,12 +17,14 @@ class GenerationProtocol:
     """How samples are drawn and compared."""
 
     seed: int  # of each category's first sample, the next one is one more; of drawn points too
-    steps: int  # noise levels of the sampler
+    steps: int  # noise levels of the solver
     guidance: float  # weight of the category
     resolution: int  # cells per side of the extraction grid
     samples: int | None = None  # of each category; None: as many as references
     references: int | None = None  # of each category at most; None: all
     points: int = 2048  # on each surface
+    solver: str = "heun"  # a `model.config.SolverName`
+    guidance_level: int = 1  # the finest level that is guided
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,9 @@ class GenerationReport:
 
 
 _PROTOCOL = """\
-- Samples: seeds {seed} on in each category, {steps} steps, guidance {guidance:g}, surfaces
-  extracted at resolution {resolution}; not chosen, not normalised again.
+- Samples: seeds {seed} on in each category, {steps} steps of {solver}, guidance {guidance:g}
+  down to level {guidance_level}, surfaces extracted at resolution {resolution}; not chosen, not
+  normalised again.
 - Every shape: {points} points uniform on its surface, in the canonical frame (unit sphere), rounded
   to float16.
 - FPD: squared Frechet distance of the Gaussians of the features (covariances with n - 1); biased
@@ -128,7 +131,7 @@ _PROTOCOL = """\
 - {unconditional}: without category, against the references of all categories; not in the mean.
 """
 
-_COLUMNS = {  # heading, and the unit: what a figure is multiplied by
+COLUMNS = {  # heading, and the unit: what a figure is multiplied by
     "fpd": ("FPD", 1),
     "kpd": ("KPD x 1000", 1000),
     "mmd": ("MMD x 100", 100),
@@ -156,18 +159,19 @@ def _table(results: Sequence[SetResult]) -> list[str]:
         "shapes",
         "failed",
         "references",
-        *(name for name, _ in _COLUMNS.values()),
+        *(name for name, _ in COLUMNS.values()),
     ]
     lines = [f"| {' | '.join(headings)} |", "|---" + "|---:" * (len(headings) - 1) + "|"]
     for result in results:
         counts = [result.category, str(result.shapes), str(result.failed), str(result.references)]
-        lines.append(f"| {' | '.join(counts + _cells(result.scores))} |")
+        lines.append(f"| {' | '.join(counts + score_cells(result.scores))} |")
     mean = _category_mean(results)
     if mean is not None:
-        lines.append(f"| {' | '.join(['mean', '', '', '', *_cells(mean)])} |")
+        lines.append(f"| {' | '.join(['mean', '', '', '', *score_cells(mean)])} |")
     return lines
 
 
-def _cells(scores: GenerationScores) -> list[str]:
-    figures = [(getattr(scores, name), unit) for name, (_, unit) in _COLUMNS.items()]
+def score_cells(scores: GenerationScores, names: Sequence[str] = tuple(COLUMNS)) -> list[str]:
+    """The figures of some columns, in the columns' units."""
+    figures = [(getattr(scores, name), COLUMNS[name][1]) for name in names]
     return ["-" if figure is None else f"{unit * figure:.2f}" for figure, unit in figures]

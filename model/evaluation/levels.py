@@ -63,6 +63,7 @@ class LevelReport:
     guidance: float
     resolution: int
     categories: dict[str, LevelDistances]
+    solver: str = "heun"
 
     def mean(self) -> LevelDistances:
         """Means over the categories; its ratios are those of the mean distances."""
@@ -124,8 +125,8 @@ class LevelReport:
             "two directed mean distances, not squared. Same shape: two samplings of one surface, "
             "which is what equal shapes would get; it is not taken off. The paper shows control in "
             f"pictures; the bar here is that every ratio is at most {BAR:.2f}. Empty: shapes "
-            f"without surface, left out. Seeds from {self.seed}, {self.steps} steps, guidance "
-            f"{self.guidance:g}, resolution {self.resolution}."
+            f"without surface, left out. Seeds from {self.seed}, {self.steps} steps of "
+            f"{self.solver}, guidance {self.guidance:g}, resolution {self.resolution}."
         )
 
 
@@ -182,6 +183,7 @@ def evaluate_levels(
         guidance=sampler.guidance,
         resolution=sampler.resolution,
         categories=rows,
+        solver=info.defaults.solver,
     )
 
 

@@ -107,7 +107,7 @@ class MeshSource:
             sample = label_mesh(mesh, category=self.category, name=self.name, seed=0)
         except UnusableMeshError:
             return subject  # of its surface alone
-        volume = _box_points(surface)
+        volume = box_points(surface)
         return replace(
             subject,
             near=sample.near.astype(np.float32),
@@ -151,7 +151,7 @@ class ShardSource:
             solids = procedural.build(kind, int(seed))
             generator = torch.Generator().manual_seed(0)
             surface = solids.sample_surface(SURFACE_POINTS, generator)[0].numpy()
-            volume = _box_points(surface)
+            volume = box_points(surface)
             subject = _subject(sample, surface, volume, _occupied(solids, volume))
             return replace(subject, normals=distance_normals(solids, surface), one_piece=True)
         surface = sample.surface.astype(np.float32)
@@ -232,7 +232,7 @@ def distance_normals(
     return normals
 
 
-def _box_points(surface: Float32[np.ndarray, "m 3"]) -> Float32[np.ndarray, "v 3"]:
+def box_points(surface: Float32[np.ndarray, "m 3"]) -> Float32[np.ndarray, "v 3"]:
     """Points uniform in the surface's bounding box."""
     lower, upper = surface.min(axis=0), surface.max(axis=0)
     draws = np.random.default_rng(0).random((VOLUME_POINTS, 3), dtype=np.float32)

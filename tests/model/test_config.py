@@ -49,11 +49,26 @@ def test_a_preset_survives_json(name: str) -> None:
         (lambda: CascadeConfig((), condition_noise=-0.1), "condition_noise"),
         (lambda: SamplingDefaults(steps=1), "steps must be at least 2"),
         (lambda: SamplingDefaults(guidance=float("nan")), "guidance must be at least 0"),
+        (lambda: SamplingDefaults(guidance_level=0), "guidance_level must be at least 1"),
+        (
+            lambda: replace(PRESETS["starter"], sampling=SamplingDefaults(guidance_level=4)),
+            "the coarsest level is 3",
+        ),
+        (lambda: SamplingDefaults(solver="euler"), r"'euler': choose one of heun, dpm-solver\+\+"),
     ],
 )
 def test_an_impossible_configuration_says_why(build: object, cause: str) -> None:
     with pytest.raises(ConfigError, match=cause):
         build()  # type: ignore[operator]
+
+
+def test_a_file_without_solver_means_heuns_guided_on_all_levels() -> None:
+    sampling = SamplingDefaults(solver="dpm-solver++", guidance_level=3)
+    config = replace(PRESETS["starter"], sampling=sampling)
+    values = json.loads(json.dumps(config.to_dict()))
+    assert ModelConfig.from_dict(values) == config
+    del values["sampling"]["solver"], values["sampling"]["guidance_level"]
+    assert ModelConfig.from_dict(values).sampling == SamplingDefaults()
 
 
 def test_a_cascade_needs_a_denoiser_a_level() -> None:

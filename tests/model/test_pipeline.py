@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,20 @@ def test_generation_is_repeatable_and_seeds_differ(
     assert equal(first, other) == [False] * 3
 
 
+def test_the_models_own_solver_is_used_unless_another_is_named(pipeline: ShapePipeline) -> None:
+    checkpoint = load_checkpoint(STARTER_WEIGHTS)
+    sampling = replace(checkpoint.config.sampling, solver="dpm-solver++")
+    other = ShapePipeline(
+        replace(checkpoint, config=replace(checkpoint.config, sampling=sampling)), device="cpu"
+    )
+    assert (pipeline.info.defaults.solver, other.info.defaults.solver) == ("heun", "dpm-solver++")
+    heun = pipeline.sample([7], ["chair"], steps=3, guidance=1.0)
+    multistep = other.sample([7], ["chair"], steps=3, guidance=1.0)
+    named = pipeline.sample([7], ["chair"], steps=3, guidance=1.0, solver="dpm-solver++")
+    assert equal(heun, multistep) == [False] * 3
+    assert equal(named, multistep) == [True] * 3
+
+
 @pytest.mark.parametrize(
     ("keep_level", "kept"), [(3, [True, False, False]), (2, [True, True, False])]
 )
@@ -112,6 +128,11 @@ def test_the_observer_sees_progress_grow_and_can_stop_the_work(
 def test_an_unknown_category_lists_the_known_ones(pipeline: ShapePipeline) -> None:
     with pytest.raises(ValueError, match=r"unknown category \['spoon'\].*airplane"):
         pipeline.sample([1], ["spoon"], steps=4, guidance=1.0)
+
+
+def test_an_unknown_solver_lists_the_known_ones(pipeline: ShapePipeline) -> None:
+    with pytest.raises(ValueError, match=r"no solver 'euler': choose one of heun, dpm-solver\+\+"):
+        pipeline.sample([1], [None], steps=4, guidance=1.0, solver="euler")
 
 
 def test_level_one_cannot_be_kept(pipeline: ShapePipeline, box_latents: Latents) -> None:

@@ -6,6 +6,7 @@ import torch
 from model.config import AutoEncoderConfig, CascadeConfig, DenoiserConfig, LevelConfig
 from model.diffusion.cascade import Cascade
 from model.diffusion.conditions import ConditionAttention, KeysValues
+from model.diffusion.sampler import SOLVERS
 from model.latents import Latents
 
 LEVELS = (LevelConfig(4, 6, 1), LevelConfig(8, 5, 1), LevelConfig(16, 4, 1))
@@ -29,11 +30,19 @@ def sample(
     seeds: list[int],
     category: int = 0,
     guidance: float = 1.0,
+    guidance_level: int = 1,
+    solver: str = "heun",
     kept: tuple[torch.Tensor, ...] = (),
 ) -> Latents:
-    categories = torch.full((len(seeds),), category)
     return cascade.sample(
-        seeds, categories, steps=4, guidance=guidance, kept=kept, on_step=lambda *_: None
+        seeds,
+        torch.full((len(seeds),), category),
+        steps=4,
+        guidance=guidance,
+        guidance_level=guidance_level,
+        solver=solver,
+        kept=kept,
+        on_step=lambda *_: None,
     )
 
 
@@ -42,8 +51,9 @@ def test_the_same_seed_gives_the_same_latents_bit_for_bit(cascade: Cascade) -> N
         assert torch.equal(one, other)
 
 
-def test_a_sample_does_not_depend_on_its_batchmates(cascade: Cascade) -> None:
-    together, alone = sample(cascade, [1, 2, 3]), sample(cascade, [2])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_sample_does_not_depend_on_its_batchmates(cascade: Cascade, solver: str) -> None:
+    together, alone = (sample(cascade, seeds, solver=solver) for seeds in ([1, 2, 3], [2]))
     for many, one in zip(together.levels, alone.levels, strict=True):
         assert torch.equal(many[1:2], one)
 
@@ -70,10 +80,42 @@ def test_guidance_above_one_moves_the_sample(cascade: Cascade) -> None:
     assert not torch.allclose(plain.levels[0], guided.levels[0])
 
 
-def test_progress_names_each_level_to_its_end(cascade: Cascade) -> None:
+def test_levels_finer_than_the_guidance_level_are_conditional_alone(cascade: Cascade) -> None:
+    plain, guided = sample(cascade, [5]), sample(cascade, [5], guidance=3.0)
+    partly = sample(cascade, [5], guidance=3.0, guidance_level=3)
+    assert torch.equal(partly.levels[0], guided.levels[0])
+    assert not torch.equal(partly.levels[1], guided.levels[1])
+    child = sample(cascade, [5], guidance=3.0, guidance_level=3, kept=plain.levels[:1])
+    for one, other in zip(child.levels, plain.levels, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_samples_without_category_have_none_on_any_level(cascade: Cascade) -> None:
+    for one, other in zip(
+        sample(cascade, [5], guidance=0.0, guidance_level=3).levels,
+        sample(cascade, [5], guidance=0.0).levels,
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+def test_every_level_is_sampled_by_the_solver_asked_for(cascade: Cascade) -> None:
+    heun, multistep = (sample(cascade, [7], solver=solver) for solver in SOLVERS)
+    for one, other in zip(heun.levels, multistep.levels, strict=True):
+        assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_progress_names_each_level_to_its_end(cascade: Cascade, solver: str) -> None:
     seen: list[tuple[int, float]] = []
     cascade.sample(
-        [1, 2], torch.tensor([0, 1]), steps=2, guidance=1.0, on_step=lambda *at: seen.append(at)
+        [1, 2],
+        torch.tensor([0, 1]),
+        steps=2,
+        guidance=1.0,
+        guidance_level=1,
+        solver=solver,
+        on_step=lambda *at: seen.append(at),
     )
     quarters = [0.25, 0.5, 0.75, 1.0]
     assert seen == [(level, done) for level in (3, 2, 1) for done in quarters]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -9,7 +7,6 @@ from model.config import DenoiserConfig
 from model.diffusion.conditions import Conditions
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.edm import SIGMA_MAX, SIGMA_MIN, denoise, edm_loss, noise_levels
-from model.diffusion.sampler import heun_sampler, seeded_noise
 
 
 def denoiser(coarser: tuple[int, ...] = ()) -> Denoiser:
@@ -45,39 +42,6 @@ def test_noise_levels_fall_from_sigma_max_to_zero() -> None:
     assert float(sigmas[-2]) == pytest.approx(SIGMA_MIN)
     assert sigmas[-1] == 0
     assert (sigmas.diff() < 0).all()
-
-
-def test_heun_solves_the_gaussian_ode() -> None:
-    # For data N(0, s^2) the ODE's solution is x(0) = x(T) s / sqrt(s^2 + T^2).
-    spread = 0.7
-
-    def exact(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        return x * (spread**2 / (spread**2 + sigma.square()))[:, None, None]
-
-    noise = torch.randn(2, 3, 4)
-    expected = noise * SIGMA_MAX * spread / math.hypot(spread, SIGMA_MAX)
-    errors = [
-        (heun_sampler(exact, noise, noise_levels(steps), lambda _: None) - expected).abs().max()
-        for steps in (18, 36, 72)
-    ]
-    assert errors[2] < 0.01
-    assert errors[0] / errors[1] > 3  # second order: halving the step quarters the error
-    assert errors[1] / errors[2] > 3
-
-
-def test_every_step_is_reported() -> None:
-    done: list[int] = []
-    heun_sampler(lambda x, _: x * 0, torch.randn(1, 2, 2), noise_levels(5), done.append)
-    assert done == [1, 2, 3, 4, 5]
-
-
-def test_noise_depends_on_the_rows_own_seed_alone() -> None:
-    device = torch.device("cpu")
-    together = seeded_noise([3, 2**64 - 1, 5], 2, 16, 8, device)
-    assert torch.equal(seeded_noise([2**64 - 1], 2, 16, 8, device)[0], together[1])
-    assert not torch.equal(together[0], together[2])
-    assert not torch.equal(seeded_noise([3], 1, 16, 8, device)[0], together[0])
-    assert float(seeded_noise([1], 1, 4096, 8, device).std()) == pytest.approx(1, abs=0.02)
 
 
 def test_coarser_latents_and_category_change_the_output() -> None:

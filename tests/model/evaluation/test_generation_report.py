@@ -65,7 +65,7 @@ def test_the_report_names_what_its_scores_depend_on() -> None:
     text = report().to_markdown()
     for fact in ("tiny (aaaaaaaaaaaa)", "mine (bbbbbbbbbbbb)", "seeds 7 on", "18 steps", "2048"):
         assert fact in text
-    assert "guidance 2, surfaces\n  extracted at resolution 96" in text
+    assert "guidance 2\n  down to level 1, surfaces extracted at resolution 96" in text
     assert "at least 98 %" in text
 
 
