@@ -12,6 +12,7 @@ from model.cli.convert import convert
 from model.cli.data import data
 from model.cli.evaluation import evaluate, gallery
 from model.cli.features import features
+from model.cli.recipe.command import recipe
 from model.cli.shapes import decode, encode, generate, resample
 from model.cli.train import train
 
@@ -37,3 +38,4 @@ for _command in (
 ):
     main.add_command(_command)
 train.add_command(features)
+train.add_command(recipe)

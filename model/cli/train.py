@@ -82,6 +82,11 @@ _training_options = combined(
         click.Choice(["float32", "bfloat16"]),
         "Of forward pass and loss; weights and optimiser stay float32.",
     ),
+    click.option(
+        "--compile",
+        is_flag=True,
+        help="Compile the model's modules: faster steps after a slow start, needs a C++ compiler.",
+    ),
     parameter_option(_training_config, "learning_rate", float, "Peak learning rate."),
     parameter_option(
         _training_config, "final_learning_rate", float, "Share of the peak left at the end."
@@ -124,7 +129,11 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--preset", required=True, help=f"Model to train: {', '.join(PRESETS)}.")
+@click.option(
+    "--preset",
+    required=True,
+    help=f"Model to train: {', '.join(PRESETS)}, or a file like a run's model.json.",
+)
 @click.option(
     "--data",
     type=EXISTING_FOLDER,
