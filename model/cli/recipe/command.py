@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from model.cli.command import OfflineCommand
-from model.cli.options import EXISTING_FILE, FOLDER, threads_option
+from model.cli.options import EXISTING_FILE, FOLDER, threads_option, use_threads
 
 
 class Prepared(click.ParamType[tuple[str, Path]]):
@@ -72,6 +72,7 @@ def recipe(
     from model.device import resolve_device
 
     resolve_device(device)
+    use_threads(threads)
     if is_torchelastic_launched():
         raise ValueError("a recipe is run by one process: start it without torchrun")
     machine = Machine(run, dict(prepared), device, threads)

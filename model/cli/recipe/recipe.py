@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.cli.recipe.sizes import model
 from model.cli.recipe.tables import Table
-from model.config import PRESETS, ConfigError, ModelConfig
+from model.config import ModelConfig
 
 EVALUATIONS = ("reconstruction", "levels", "noise", "generation")
 
@@ -50,7 +51,7 @@ class Recipe:
             RecipeError: a table or a key is missing, unknown or of a wrong type.
         """
         whole = Table.read(file)
-        preset, config, categories = _model(whole.take_table("model"))
+        preset, config, categories = model(whole.take_table("model"))
         synthesised, prepared = _data(whole)
         names = (*synthesised, *prepared)
         common = whole.take("training", dict, {})
@@ -77,28 +78,6 @@ class Recipe:
             evaluations,
             gallery,
         )
-
-
-def _model(table: Table) -> tuple[str | None, ModelConfig, tuple[str, ...]]:
-    """The preset's name if it is one, the sizes, and categories in place of the preset's."""
-    if "preset" not in table.values:
-        try:
-            return None, ModelConfig.from_dict(table.values), ()
-        except KeyError as error:
-            raise table.error(f"{error.args[0]} is missing (or give a preset)") from None
-        except (ConfigError, TypeError, ValueError) as error:
-            raise table.error(str(error)) from None
-    preset = table.take("preset", str)
-    if preset not in PRESETS:
-        raise table.error(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    config = PRESETS[preset]
-    categories = table.take_names("categories") if "categories" in table.values else ()
-    table.end()
-    if categories:
-        if config.cascade is None:
-            raise table.error(f"the preset {preset} has no cascade to give categories to")
-        config = replace(config, cascade=replace(config.cascade, categories=categories))
-    return preset, config, categories
 
 
 def _data(whole: Table) -> tuple[dict[str, Step], dict[str, bool]]:

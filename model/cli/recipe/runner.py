@@ -97,6 +97,7 @@ class _Run:
         failures: list[str] = []
         for stage in [*makers, *others]:
             click.echo(f"[{place[stage.name]}/{count}] {stage.name}")
+            self.record.entry(self.planned[place[stage.name] - 1])  # with data that was not given
             with self._noted(), self._surviving(stage, failures):
                 self._do(stage)
             click.echo(f"{stage.name}: {self.record.entry(stage)['seconds']} s")
