@@ -41,8 +41,12 @@ def run_recipe(recipe: Recipe, machine: Machine, *, check_only: bool = False) ->
     record = Record.open(machine.run)
     record.require_same(recipe.config.to_dict(), planned)
     left = [stage for stage in planned if not record.done(stage)]
-    given = [stage for stage in (_with_data(stage, recipe, machine) for stage in left) if stage]
+    notes: list[str] = []
+    found = [_with_data(stage, recipe, machine, notes) for stage in left]
+    given = [stage for stage in found if stage is not None]
     check_prepared(recipe, given, machine)
+    for note in notes:
+        click.echo(note)
     if check_only:
         click.echo(f"{recipe.file}: {len(planned)} stages, {len(given)} to do")
         return
@@ -53,8 +57,8 @@ def run_recipe(recipe: Recipe, machine: Machine, *, check_only: bool = False) ->
     _Run(machine, record, planned).carry_out(given, len(planned))
 
 
-def _with_data(stage: Stage, recipe: Recipe, machine: Machine) -> Stage | None:
-    """The stage with the data there is; None where it has none to evaluate on.
+def _with_data(stage: Stage, recipe: Recipe, machine: Machine, notes: list[str]) -> Stage | None:
+    """The stage with the data there is; None where it has none to evaluate on; a note of either.
 
     Raises:
         RecipeError: data is not given that has to be.
@@ -67,11 +71,11 @@ def _with_data(stage: Stage, recipe: Recipe, machine: Machine) -> Stage | None:
         return stage
     kept = tuple(name for name in stage.step.data if name not in absent)
     if stage.trains is None:
-        click.echo(f"{stage.name}: skipped, {', '.join(absent)} is not given (--prepared)")
+        notes.append(f"{stage.name}: skipped, {', '.join(absent)} is not given (--prepared)")
         return None
     if not kept:
         raise stage.step.table.error(f"none of its data is given: --prepared {absent[0]}=FOLDER")
-    click.echo(f"{stage.name}: without {', '.join(absent)}, which is not given (--prepared)")
+    notes.append(f"{stage.name}: without {', '.join(absent)}, which is not given (--prepared)")
     return replace(stage, step=replace(stage.step, data=kept))
 
 
@@ -114,11 +118,11 @@ class _Run:
         """Let nothing else wait for an evaluation that fails, as a model can be too bad for it."""
         try:
             yield
-        except ExpectedFailure as failure:
+        except (ExpectedFailure, ImportError) as failure:  # or a package of pictures is not there
             if not stage.measures:
                 raise
-            click.echo(f"{stage.name} failed: {failure.message}", err=True)
-            failures.append(f"{stage.name} failed ({failure.message})")
+            click.echo(f"{stage.name} failed: {failure}", err=True)
+            failures.append(f"{stage.name} failed ({failure})")
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

@@ -199,7 +199,6 @@ def test_a_run_goes_on_with_its_recipe_only(short: Path, whole: Path, tmp_path: 
         ((autoencoder, "reconstruction_loss"), 11),
         ((runner, "keep_average"), 0),
         ((runner, "keep_average"), 3),
-        ((runner, "is_finished"), 3),
     ],
 )
 def test_a_killed_run_goes_on_to_the_same_bytes(
