@@ -1,10 +1,10 @@
-"""`lagem train`: the two stages of training, and the export of a run as a checkpoint."""
+"""`lagem train`: the two stages of training."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -295,32 +295,6 @@ def diffusion(
             cascade.config.condition_noise,
         )
         _report(stage, as_json)
-
-
-@train.command()
-@click.argument("run", type=EXISTING_FOLDER)
-@click.option("-o", "--output", type=FOLDER, required=True, help="Checkpoint folder to write.")
-@json_option
-def export(run: Path, output: Path, as_json: bool) -> None:
-    """Join the averaged stages of RUN into a checkpoint, in half precision.
-
-    A run without any trained denoiser gives a checkpoint that encodes and decodes only.
-    """
-    from model.checkpoint import save_checkpoint
-    from model.cli.runfolder import RunFolder
-
-    folder = RunFolder.open(run)
-    autoencoder, step = folder.autoencoder()
-    levels = folder.trained_levels()
-    cascade = folder.cascade() if levels else None
-    config = folder.config if levels else replace(folder.config, cascade=None)
-    sha256 = save_checkpoint(output, config, autoencoder, cascade)
-    if as_json:
-        facts = {"weights": str(output), "sha256": sha256, "step": step, "levels": levels}
-        click.echo(json.dumps(facts))
-    else:
-        denoisers = f"denoisers of levels {levels}" if levels else "no denoisers"
-        click.echo(f"{output}: autoencoder of step {step}, {denoisers}, SHA-256 {sha256}")
 
 
 def _built(config: Any, settings: dict[str, Any]) -> Any:

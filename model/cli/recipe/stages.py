@@ -11,9 +11,10 @@ import click
 
 from model.cli.data import synth
 from model.cli.evaluation import evaluate, gallery
+from model.cli.export import export
 from model.cli.recipe.recipe import Recipe, Step
 from model.cli.recipe.tables import Table
-from model.cli.train import autoencoder, diffusion, export
+from model.cli.train import autoencoder, diffusion
 
 DATA, MODEL, TRAINED, WEIGHTS = "data", "model.json", "train", "weights"
 REPORTS, GALLERY = "reports", "gallery"
