@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,11 +47,12 @@ def test_an_autoencoder_is_compiled_block_by_block_under_the_same_names() -> Non
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for the CPU by a C++ compiler")
 def test_compiled_training_is_the_same_and_goes_on_uncompiled(tmp_path: Path) -> None:
     plain, same = Line(), Line()
-    whole = fit(plain, loss, config(20), tmp_path / "plain")
-    fit(Line(), loss, config(10, compile=True), tmp_path / "compiled")
+    steady: dict[str, Any] = {"final_learning_rate": 1.0}  # whatever the number of steps
+    whole = fit(plain, loss, config(20, **steady), tmp_path / "plain")
+    fit(Line(), loss, config(10, compile=True, **steady), tmp_path / "compiled")
     state = torch.load(tmp_path / "compiled" / STATE_FILE, weights_only=True)
     assert list(state["model"]) == list(plain.state_dict())
-    average = fit(same, loss, config(20), tmp_path / "compiled")
+    average = fit(same, loss, config(20, **steady), tmp_path / "compiled")
     assert compiled(same) == set()
     for mine, theirs in zip(average.parameters(), whole.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)  # Muon works in bf16
