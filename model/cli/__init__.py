@@ -11,7 +11,9 @@ from model.cli.command import OfflineGroup
 from model.cli.convert import convert
 from model.cli.data import data
 from model.cli.evaluation import evaluate, gallery
+from model.cli.export import export
 from model.cli.features import features
+from model.cli.recipe.command import recipe
 from model.cli.shapes import decode, encode, generate, resample
 from model.cli.train import train
 
@@ -36,4 +38,6 @@ for _command in (
     bench,
 ):
     main.add_command(_command)
+train.add_command(export)
 train.add_command(features)
+train.add_command(recipe)

@@ -48,7 +48,7 @@ class RunFolder:
 
         Args:
             path: the run's folder.
-            preset: name of the model's sizes.
+            preset: name of the model's sizes, or a model.json that states them.
             categories: of the cascade, in place of the preset's; None: the run's if it has begun,
                 else the preset's.
 
@@ -56,9 +56,7 @@ class RunFolder:
             ValueError: there is no such preset, it has no cascade to give categories to, or the
                 folder holds a run of another model.
         """
-        if preset not in PRESETS:
-            raise ValueError(f"no preset {preset!r}: choose one of {', '.join(PRESETS)}")
-        config = PRESETS[preset]
+        config = _sizes(preset)
         file = path / CONFIG_FILE
         # Until a stage has a state, nothing is lost by beginning with another model.
         begun = file.exists() and any(path.glob(f"*/{STATE_FILE}"))
@@ -213,6 +211,18 @@ def contents(folders: Sequence[Path]) -> list[str]:
         sizes = [file.stat().st_size for file in folder.glob("*.safetensors")]
         notes.append(f"{folder.resolve().name}: {len(sizes)} shards, {sum(sizes)} bytes")
     return notes
+
+
+def _sizes(preset: str) -> ModelConfig:
+    """A preset by name, or from a file as runs keep it."""
+    if preset in PRESETS:
+        return PRESETS[preset]
+    file = Path(preset)
+    if file.suffix == ".json" and file.is_file():
+        return ModelConfig.from_dict(_read_json(file))
+    raise ValueError(
+        f"no preset {preset!r}: choose one of {', '.join(PRESETS)}, or give a {CONFIG_FILE}"
+    )
 
 
 def _with_categories(config: ModelConfig, categories: tuple[str, ...]) -> ModelConfig:

@@ -1,10 +1,10 @@
-"""`lagem train`: the two stages of training, and the export of a run as a checkpoint."""
+"""`lagem train`: the two stages of training."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,11 @@ _training_options = combined(
         click.Choice(["float32", "bfloat16"]),
         "Of forward pass and loss; weights and optimiser stay float32.",
     ),
+    click.option(
+        "--compile",
+        is_flag=True,
+        help="Compile the model's modules: faster steps after a slow start, needs a C++ compiler.",
+    ),
     parameter_option(_training_config, "learning_rate", float, "Peak learning rate."),
     parameter_option(
         _training_config, "final_learning_rate", float, "Share of the peak left at the end."
@@ -130,7 +135,11 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--preset", required=True, help=f"Model to train: {', '.join(PRESETS)}.")
+@click.option(
+    "--preset",
+    required=True,
+    help=f"Model to train: {', '.join(PRESETS)}, or a file like a run's model.json.",
+)
 @click.option(
     "--data",
     type=EXISTING_FOLDER,
@@ -307,32 +316,6 @@ def diffusion(
             cascade.config.condition_noise,
         )
         _report(stage, as_json)
-
-
-@train.command()
-@click.argument("run", type=EXISTING_FOLDER)
-@click.option("-o", "--output", type=FOLDER, required=True, help="Checkpoint folder to write.")
-@json_option
-def export(run: Path, output: Path, as_json: bool) -> None:
-    """Join the averaged stages of RUN into a checkpoint, in half precision.
-
-    A run without any trained denoiser gives a checkpoint that encodes and decodes only.
-    """
-    from model.checkpoint import save_checkpoint
-    from model.cli.runfolder import RunFolder
-
-    folder = RunFolder.open(run)
-    autoencoder, step = folder.autoencoder()
-    levels = folder.trained_levels()
-    cascade = folder.cascade() if levels else None
-    config = folder.config if levels else replace(folder.config, cascade=None)
-    sha256 = save_checkpoint(output, config, autoencoder, cascade)
-    if as_json:
-        facts = {"weights": str(output), "sha256": sha256, "step": step, "levels": levels}
-        click.echo(json.dumps(facts))
-    else:
-        denoisers = f"denoisers of levels {levels}" if levels else "no denoisers"
-        click.echo(f"{output}: autoencoder of step {step}, {denoisers}, SHA-256 {sha256}")
 
 
 def _built(config: Any, settings: dict[str, Any]) -> Any:

@@ -17,11 +17,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from model.training.compiling import compile_modules
 from model.training.distributed import World
 from model.training.ema import ExponentialMovingAverage
 from model.training.log import LOG_FILE, Log
 from model.training.state import STATE_FILE, TrainingState
 from model.training.stopping import TrainingStopped, noted_signals
+
+FREE_SETTINGS = ("steps", "compile", "save_every", "log_every", "samples", "allow_changed_settings")
+"""Fields of `TrainingConfig` that a resumed run may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class TrainingConfig:
     steps: int  # optimiser steps of the whole run
     accumulate: int = 1  # micro-batches of one step in each process
     precision: str = "float32"  # or bfloat16: of forward and loss, never of the weights
+    compile: bool = False  # the model's modules by torch.compile: faster after a slow start
     learning_rate: float = 1e-3  # peak, after the warm-up
     final_learning_rate: float = 0.02  # share of the peak left at the end of the cosine
     warmup: int = 200  # steps of linear warm-up
@@ -65,10 +70,11 @@ class TrainingConfig:
     def curve_settings(self, world: World) -> dict[str, Any]:
         """What the loss curve depends on, `steps` aside, which may grow or shrink.
 
+        Compiled modules round otherwise, as another machine does: that is no other curve.
         The same micro-batches can be spread otherwise: only their number in all counts.
         """
         settings = dataclasses.asdict(self)
-        for free in ("steps", "save_every", "log_every", "samples", "allow_changed_settings"):
+        for free in FREE_SETTINGS:
             del settings[free]
         settings["micro_batches"] = settings.pop("accumulate") * world.size
         return settings
@@ -113,6 +119,8 @@ def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> n
             f"{state.step}, or begin another run"
         )
     model.train()
+    if config.compile:
+        compile_modules(model)
     _Training(state, _Objective(model, loss), config, folder, world).run()
     world.wait()  # for the last save
     return ema.average

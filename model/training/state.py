@@ -44,13 +44,7 @@ class TrainingState:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "unlogged": self.unlogged,
         }
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            torch.save(values, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
+        _write(path, values)
 
     def resume(self, path: Path, settings: Mapping[str, Any], *, changes_allowed: bool) -> None:
         """Load what `save` wrote; nothing where there is no such file.
@@ -63,6 +57,11 @@ class TrainingState:
         if not path.exists():
             return
         values = _read(path)
+        if "model" not in values:
+            raise ValueError(
+                f"{path} keeps the average alone, of a stage that is done: begin another run from "
+                "an export of it with --from"
+            )
         if not changes_allowed:
             require_unchanged(values.get("settings", settings), settings, str(path))
         self.model.load_state_dict(values["model"])
@@ -84,6 +83,39 @@ def load_average(folder: Path, model: nn.Module) -> int:
     state = _read(folder / STATE_FILE)
     model.load_state_dict(state["ema"])
     return int(state["step"])
+
+
+def keep_average(folder: Path) -> None:
+    """Let a finished stage's state shrink to its average in half precision, as it is exported.
+
+    A stage so kept can be exported and its latents made, but not be trained on. Does nothing where
+    that has been done, so that it may be killed and called again.
+    """
+    path = folder / STATE_FILE
+    if not is_finished(folder):
+        state = _read(path)
+        kept = {name: state[name] for name in ("step", "seconds", "settings")}
+        average = {
+            name: value.half() if value.is_floating_point() else value
+            for name, value in state["ema"].items()
+        }
+        _write(path, kept | {"ema": average})
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether `keep_average` was here."""
+    return (folder / STATE_FILE).exists() and "model" not in _read(folder / STATE_FILE)
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a state atomically, and have it reach the disk."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        torch.save(dict(values), file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _flush_folder(path.parent)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Stopping a training by a signal, as batch systems and spot machines do, at the end of a step."""
+"""Stopping a training by a signal, as batch systems and spot machines do, at the end of a step.
+
+SIGALRM is the process's own: an alarm that it has set to keep within a time budget.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 _ECHO_SECONDS = 1.0  # a launcher passes on a signal that the whole job already got
 
 
@@ -23,7 +26,7 @@ class TrainingStopped(Exception):
 
 
 class StopRequest:
-    """Notes the first signal; a second one kills at once, a mere echo of the first aside."""
+    """Notes the first signal; a second one kills at once, a mere echo or an alarm aside."""
 
     def __init__(self) -> None:
         self.number = 0  # of the signal; 0: none came
@@ -34,14 +37,14 @@ class StopRequest:
         now = time.monotonic()
         if not self.number:
             self.number, self._noted = number, now
-        elif now - self._noted > _ECHO_SECONDS:
+        elif number != signal.SIGALRM and now - self._noted > _ECHO_SECONDS:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
 
 @contextmanager
 def noted_signals() -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM within the block.
+    """Note SIGINT, SIGTERM and SIGALRM within the block.
 
     Outside the main thread, where Python lets nobody handle signals, none is ever noted.
     """
