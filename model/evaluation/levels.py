@@ -18,7 +18,7 @@ from model.evaluation.tables import hundredfold, table
 from model.geometry.sampling import sample_surface
 from model.pipeline import CapabilityError, ShapePipeline
 
-POINTS = 10_000  # on each surface
+POINTS = 50_000  # on each surface
 UNLABELLED = "no category"  # how reports name what is sampled without one
 BAR = 0.5  # largest ratio of neighbouring distances that counts as control
 
