@@ -130,6 +130,19 @@ class AutoEncoder(nn.Module):
         logits: Tensor = self.to_logit(torch.cat(attended, dim=-1))
         return logits.squeeze(-1)
 
+    def freeze_encoder(self) -> None:
+        """Leave all that latents are made by out of training: decoding alone goes on learning.
+
+        Latents keep their meaning then, and so do denoisers trained on them. The embedding of
+        points is the encoder's and the query function's both; it is frozen too.
+        """
+        self.point_embedding.requires_grad_(False)
+        for level in self.levels:
+            assert isinstance(level, Level)
+            level.downsample.requires_grad_(False)
+            for parameter in level.bottleneck.encoding_parameters():
+                parameter.requires_grad_(False)
+
     def _bottlenecks(self) -> list[Bottleneck]:
         """The bottleneck of every level, coarse to fine."""
         return [level.bottleneck for level in self.levels if isinstance(level, Level)]

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.cli.command import OfflineGroup
-from model.cli.options import (
-    EXISTING_FOLDER,
-    FOLDER,
-    combined,
-    json_option,
-    parameter_option,
-    threads_option,
-    use_threads,
+from model.cli.options import EXISTING_FOLDER, parameter_option, use_threads
+from model.cli.trainingoptions import (
+    axis_scaling_option,
+    batch_config,
+    batch_options,
+    from_option,
+    hiding_config,
+    hiding_options,
+    machine_options,
+    on_disk_option,
+    run_option,
+    surface_points_option,
+    training_config,
+    training_options,
 )
 from model.config import PRESETS
 
@@ -32,24 +38,6 @@ if TYPE_CHECKING:
     from model.training.diffusion import LatentSet
 
 
-def _training_config() -> Any:
-    from model.training.loop import TrainingConfig
-
-    return TrainingConfig
-
-
-def _batch_config() -> Any:
-    from model.data.datasets import BatchConfig
-
-    return BatchConfig
-
-
-def _hiding() -> Any:
-    from model.training.hiding import Hiding
-
-    return Hiding
-
-
 def _train_autoencoder() -> Any:
     from model.training.autoencoder import train_autoencoder
 
@@ -60,69 +48,6 @@ def _train_denoiser() -> Any:
     from model.training.diffusion import train_denoiser
 
     return train_denoiser
-
-
-_run_option = click.option("--run", type=FOLDER, required=True, help="Folder of the run.")
-_on_disk_option = click.option(
-    "--on-disk",
-    is_flag=True,
-    help="Read shapes from disk as they are drawn, for data larger than memory.",
-)
-_from_option = click.option(
-    "--from",
-    "source",
-    type=EXISTING_FOLDER,
-    help="Checkpoint folder whose weights a new run starts from.  [default: random weights]",
-)
-_training_options = combined(
-    click.option("--steps", type=click.IntRange(1), required=True, help="Optimiser steps in all."),
-    parameter_option(
-        _training_config,
-        "accumulate",
-        click.IntRange(1),
-        "Micro-batches that each process adds up in a step.",
-    ),
-    parameter_option(
-        _training_config,
-        "precision",
-        click.Choice(["float32", "bfloat16"]),
-        "Of forward pass and loss; weights and optimiser stay float32.",
-    ),
-    click.option(
-        "--compile",
-        is_flag=True,
-        help="Compile the model's modules: faster steps after a slow start, needs a C++ compiler.",
-    ),
-    parameter_option(_training_config, "learning_rate", float, "Peak learning rate."),
-    parameter_option(
-        _training_config, "final_learning_rate", float, "Share of the peak left at the end."
-    ),
-    parameter_option(_training_config, "warmup", click.IntRange(0), "Steps of linear warm-up."),
-    parameter_option(_training_config, "weight_decay", float, "Decoupled weight decay."),
-    parameter_option(_training_config, "clip_norm", float, "Largest gradient norm."),
-    parameter_option(_training_config, "ema_decay", float, "Of the average that is exported."),
-    parameter_option(_training_config, "seed", click.IntRange(0), "Of weights and batches."),
-    parameter_option(
-        _training_config, "save_every", click.IntRange(1), "Steps between checkpoints."
-    ),
-    parameter_option(_training_config, "log_every", click.IntRange(1), "Steps between log lines."),
-    click.option(
-        "--allow-changed-settings",
-        is_flag=True,
-        help="Go on with a run although it was begun with other settings.",
-    ),
-)
-_machine_options = combined(
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="What to train on; under torchrun, cuda is the GPU of the local rank.",
-    ),
-    threads_option,
-    json_option,
-)
 
 
 @click.group(cls=OfflineGroup)
@@ -147,36 +72,26 @@ def train() -> None:
     required=True,
     help="Folder of shards; may be given several times.",
 )
-@_on_disk_option
-@_run_option
-@_from_option
+@on_disk_option
+@run_option
+@from_option
 @click.option(
     "--categories",
     multiple=True,
     help="Categories of the run, a,b,c or one by one.  [default: the preset's]",
 )
-@_training_options
-@parameter_option(_batch_config, "shapes", click.IntRange(1), "Shapes in a micro-batch.")
-@parameter_option(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
-@parameter_option(_batch_config, "volume_queries", click.IntRange(2), "Half of them inside.")
-@parameter_option(_batch_config, "near_queries", click.IntRange(1), "Queries near the surface.")
-@parameter_option(
-    _batch_config, "rotate", click.FloatRange(0, 1), "Probability of a random rotation."
-)
-@parameter_option(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
+@training_options
+@batch_options
 @parameter_option(
     _train_autoencoder, "near_weight", click.FloatRange(0), "Of the near loss (Eq. 15)."
 )
-@parameter_option(
-    _hiding,
-    "hide_finer",
-    click.FloatRange(0, 1),
-    "Probability that the decoder sees only coarser levels of a shape.",
+@hiding_options
+@click.option(
+    "--freeze-encoder",
+    is_flag=True,
+    help="Train the decoder alone; latents, and denoisers trained on them, keep their meaning.",
 )
-@parameter_option(
-    _hiding, "latent_noise", click.FloatRange(0, 1), "Largest share of noise in what it sees."
-)
-@_machine_options
+@machine_options
 def autoencoder(
     preset: str,
     data: tuple[Path, ...],
@@ -185,6 +100,7 @@ def autoencoder(
     source: Path | None,
     categories: tuple[str, ...],
     near_weight: float,
+    freeze_encoder: bool,
     device: str,
     threads: int | None,
     as_json: bool,
@@ -198,9 +114,9 @@ def autoencoder(
     from model.data.datasets import load_shapes
     from model.training.distributed import World, joined
 
-    batch = _built(_batch_config(), settings)
-    hiding = _built(_hiding(), settings)
-    training = _built(_training_config(), settings | {"samples": batch.shapes})
+    batch = _built(batch_config(), settings)
+    hiding = _built(hiding_config(), settings)
+    training = _built(training_config(), settings | {"samples": batch.shapes})
     use_threads(threads)
     with joined(device) as on:
         torch.manual_seed(training.seed)
@@ -218,6 +134,9 @@ def autoencoder(
                 checkpoint = _checkpoint(source, folder, "autoencoder")
                 model.load_state_dict(checkpoint.autoencoder.state_dict())
                 inputs["from"] = checkpoint.sha256
+            if freeze_encoder:
+                model.freeze_encoder()
+                inputs["freeze_encoder"] = True
             folder.keep_inputs(stage, inputs, changes_allowed=training.allow_changed_settings)
         shapes = load_shapes(data, on, folder.categories, on_disk=on_disk)
         if categories:
@@ -228,15 +147,15 @@ def autoencoder(
 
 @train.command()
 @click.option("--level", type=click.IntRange(1), required=True, help="3 is the coarsest of three.")
-@_run_option
-@_from_option
+@run_option
+@from_option
 @click.option(
     "--data",
     type=EXISTING_FOLDER,
     multiple=True,
     help="Folder of shards; needed where the run has no latents of its autoencoder yet.",
 )
-@_on_disk_option
+@on_disk_option
 @click.option(
     "--draws",
     type=click.IntRange(1),
@@ -244,11 +163,11 @@ def autoencoder(
     show_default=True,
     help="Upright augmented shapes whose latents are made and trained on.",
 )
-@parameter_option(_batch_config, "surface_points", click.IntRange(1), "Points the encoder sees.")
-@parameter_option(_batch_config, "axis_scaling", float, "Range of the random scaling.", values=2)
+@surface_points_option
+@axis_scaling_option
 @parameter_option(_train_denoiser, "batch", click.IntRange(1), "Latents in a micro-batch.")
-@_training_options
-@_machine_options
+@training_options
+@machine_options
 def diffusion(
     level: int,
     run: Path,
@@ -273,12 +192,12 @@ def diffusion(
     from model.cli.runfolder import RunFolder, contents
     from model.training.distributed import World, joined
 
-    training = _built(_training_config(), settings)
+    training = _built(training_config(), settings)
     use_threads(threads)
     folder = RunFolder.open(run)
     stage = folder.level_folder(level)
     # Generated shapes are to stand upright, and need no labelled queries.
-    drawn = _batch_config()(
+    drawn = batch_config()(
         surface_points=surface_points,
         axis_scaling=axis_scaling,
         rotate=0.0,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -30,6 +33,10 @@ class NormalizedBottleneck(nn.Module):
     ) -> tuple[Float[Tensor, "b m d"], Float[Tensor, ""]]:
         """Latents as in training, and the loss that regularises them: none."""
         return self.to_latents(features), features.new_zeros(())
+
+    def encoding_parameters(self) -> Iterator[nn.Parameter]:
+        """Those that latents depend on."""
+        return self.down.parameters()
 
     def to_features(self, latents: Float[Tensor, "b m d"]) -> Float[Tensor, "b m c"]:
         """LtoF: scale and shift, then project up (Eq. 7)."""
@@ -66,6 +73,10 @@ class KLBottleneck(nn.Module):
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         return mean + (0.5 * log_variance).exp() * noise, divergence
+
+    def encoding_parameters(self) -> Iterator[nn.Parameter]:
+        """Those that latents depend on."""
+        return itertools.chain(self.mean.parameters(), self.log_variance.parameters())
 
     def to_features(self, latents: Float[Tensor, "b m d"]) -> Float[Tensor, "b m c"]:
         """LtoF: one projection (Eq. 3)."""

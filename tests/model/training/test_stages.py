@@ -89,6 +89,24 @@ def test_an_encoder_whose_finer_levels_are_hidden_learns_to_use_the_coarse_one(
     assert (inside == (batch.volume_labels > 0.5)).float().mean() > 0.8
 
 
+def test_a_frozen_encoder_goes_on_making_the_same_latents(
+    balls: TrainingShapes, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model = AutoEncoder(CONFIG)
+    batch = balls.draw(BATCH, torch.Generator().manual_seed(1))
+    latents = model.encode(batch.surface)
+    before = model.decode(latents)(batch.volume)
+    model.freeze_encoder()
+    training = TrainingConfig(steps=5, learning_rate=3e-3, warmup=1)
+    average = train_autoencoder(model, balls, tmp_path, training, BATCH)
+    for trained in (model, average):
+        assert isinstance(trained, AutoEncoder)
+        for old, new in zip(latents.levels, trained.encode(batch.surface).levels, strict=True):
+            assert torch.equal(old, new)
+    assert (model.decode(latents)(batch.volume) - before).abs().max() > 0.01
+
+
 def test_a_denoiser_learns_latents(balls: TrainingShapes, tmp_path: Path) -> None:
     torch.manual_seed(0)
     autoencoder = AutoEncoder(CONFIG)
