@@ -25,7 +25,7 @@ from model.config import PRESETS, ModelConfig
 from model.diffusion.cascade import Cascade
 from model.latents import Latents
 from model.training.diffusion import LatentSet
-from model.training.settings import differences, require_unchanged
+from model.training.settings import differences, require_unchanged, weight_sizes
 from model.training.state import STATE_FILE, load_average
 
 CONFIG_FILE = "model.json"
@@ -166,11 +166,8 @@ class RunFolder:
         Raises:
             ValueError: they are not; the message names what differs.
         """
-        theirs, ours = source.config.to_dict(), self.config.to_dict()
-        for model in (theirs, ours):
-            for level in model["autoencoder"]["levels"]:
-                del level["tokens"]
-        changed = differences({n: theirs[n] for n in parts}, {n: ours[n] for n in parts})
+        theirs, ours = weight_sizes(source.config, parts), weight_sizes(self.config, parts)
+        changed = differences(theirs, ours)
         if changed:
             raise ValueError(
                 f"the checkpoint is of another model than this run ({'; '.join(changed)}): choose "

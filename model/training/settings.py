@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from model.config import ModelConfig
 
 
 class ChangedSettingsError(ValueError):
@@ -30,6 +32,17 @@ def differences(kept: Any, asked: Any, name: str = "") -> list[str]:
             ]
         kept, asked = list(kept), list(asked)  # JSON knows no tuples
     return [] if kept == asked else [f"{name}: {kept!r} -> {asked!r}"]
+
+
+def weight_sizes(config: ModelConfig, parts: Sequence[str]) -> dict[str, Any]:
+    """What the weights of some parts of a model depend on, plain values.
+
+    How many latents a level has is not among it.
+    """
+    whole = config.to_dict()
+    for level in whole["autoencoder"]["levels"]:
+        del level["tokens"]
+    return {part: whole[part] for part in parts}
 
 
 def require_unchanged(kept: Mapping[str, Any], asked: Mapping[str, Any], where: str) -> None:

@@ -13,7 +13,6 @@ from model.cli.data import synth
 from model.cli.recipe.recipe import Recipe
 from model.cli.recipe.stages import Machine, Stage
 from model.cli.train import autoencoder, diffusion
-from model.config import ModelConfig
 
 MEASURED_LINES = 3  # log lines that seconds per step are measured by, the first left out
 
@@ -41,7 +40,7 @@ def check_prepared(recipe: Recipe, planned: Sequence[Stage], machine: Machine) -
     """
     from model.checkpoint import load_checkpoint
     from model.data.shards import read_headers, shard_files
-    from model.training.settings import differences
+    from model.training.settings import differences, weight_sizes
 
     for stage in planned:
         table = stage.step.table
@@ -57,7 +56,10 @@ def check_prepared(recipe: Recipe, planned: Sequence[Stage], machine: Machine) -
                     )
             if "from" in stage.step.settings:
                 theirs = load_checkpoint(Path(stage.step.settings["from"])).config
-                if changed := differences(_sizes(theirs, stage), _sizes(recipe.config, stage)):
+                whole = stage.command is diffusion
+                parts = ("autoencoder", "cascade") if whole else ("autoencoder",)
+                ours = weight_sizes(recipe.config, parts)
+                if changed := differences(weight_sizes(theirs, parts), ours):
                     raise ValueError(f"from is another model than [model] ({'; '.join(changed)})")
         except ValueError as error:
             raise table.error(str(error)) from None
@@ -115,10 +117,3 @@ def _points(recipe: Recipe, name: str) -> Any:
     names = {"surface_points": "surface", "volume_points": "volume", "near_points": "near"}
     settings = recipe.synthesised[name].settings
     return PointCounts(**{names[key]: value for key, value in settings.items() if key in names})
-
-
-def _sizes(config: ModelConfig, stage: Stage) -> dict[str, Any]:
-    """The parts of a model that a warm start of the stage needs to be equal."""
-    whole = config.to_dict()
-    parts = ("autoencoder", "cascade") if stage.command is diffusion else ("autoencoder",)
-    return {part: whole[part] for part in parts}
