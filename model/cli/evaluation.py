@@ -13,6 +13,7 @@ from model.cli.options import (
     EXISTING_FILE,
     EXISTING_FOLDER,
     FOLDER,
+    FiniteRange,
     ModelChoice,
     combined,
     first_seed_option,
@@ -291,7 +292,7 @@ def generation(
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=0.02,
     show_default=True,
     help="Share of the finest run's score by which another may be worse.",

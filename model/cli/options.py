@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -215,3 +216,15 @@ model_options = gathered(
 sampling_options = gathered(
     SamplingChoice, "sampling", count_option, seed_option, steps_option, guidance_option
 )
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds that is neither infinite nor NaN, which pass any comparison."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number

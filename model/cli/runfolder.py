@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -138,8 +139,22 @@ class RunFolder:
             _load(denoiser, self.level_folder(len(cascade.denoisers) - index))
         return cascade
 
-    def keep_inputs(self, stage: Path, inputs: Mapping[str, Any], *, changes_allowed: bool) -> None:
+    @staticmethod
+    def has_state(stage: Path) -> bool:
+        """Whether a stage was begun."""
+        return (stage / STATE_FILE).exists()
+
+    def keep_inputs(
+        self,
+        stage: Path,
+        inputs: Mapping[str, Any],
+        *,
+        changes_allowed: bool,
+        defaults: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Note what a stage is trained on, plain values by name.
+
+        `defaults` are what runs of former versions, which have no such entry, were trained with.
 
         Raises:
             ChangedSettingsError: it has a state that was trained on something else, and changes are
@@ -147,8 +162,8 @@ class RunFolder:
         """
         file = stage / INPUTS_FILE
         kept = {}
-        if (stage / STATE_FILE).exists() and file.exists():
-            kept = _read_json(file)
+        if self.has_state(stage) and file.exists():
+            kept = {**defaults, **_read_json(file)}
             if not changes_allowed:
                 require_unchanged({n: kept.get(n) for n in inputs}, inputs, str(stage))
         stage.mkdir(parents=True, exist_ok=True)

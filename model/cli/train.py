@@ -129,15 +129,24 @@ def autoencoder(
                 "batch": asdict(batch),
                 "near_weight": near_weight,
                 "hiding": asdict(hiding),
+                "freeze_encoder": freeze_encoder,
             }
             if source is not None:
                 checkpoint = _checkpoint(source, folder, "autoencoder")
                 model.load_state_dict(checkpoint.autoencoder.state_dict())
                 inputs["from"] = checkpoint.sha256
             if freeze_encoder:
+                if source is None and not folder.has_state(stage):
+                    raise click.UsageError(
+                        "--freeze-encoder of a new run needs trained weights: give --from"
+                    )
                 model.freeze_encoder()
-                inputs["freeze_encoder"] = True
-            folder.keep_inputs(stage, inputs, changes_allowed=training.allow_changed_settings)
+            folder.keep_inputs(
+                stage,
+                inputs,
+                defaults={"hiding": asdict(hiding_config()()), "freeze_encoder": False},
+                changes_allowed=training.allow_changed_settings,
+            )
         shapes = load_shapes(data, on, folder.categories, on_disk=on_disk)
         if categories:
             _require_labels(shapes, folder.categories)

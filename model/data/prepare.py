@@ -218,10 +218,14 @@ def _inventory(
     shuffled = [files[index] for index in np.random.default_rng(seed).permutation(len(files))]
     shuffled.sort(key=lambda file: file.category is None)
     duplicates = _duplicates(source, [file.name for file in shuffled])
-    taken = [f for f in shuffled if f.name not in duplicates and f.name in selection]
+    names_of = {f.name: [f.name] for f in shuffled if f.name not in duplicates}
+    for copy, name in duplicates.items():
+        names_of[name].append(copy)
+    taken = [f for f in shuffled if f.name in names_of and selection.takes(names_of[f.name])]
     if not taken:
         raise FileNotFoundError(f"{source}: none of {len(names)} mesh files is in the selection")
-    return taken, {copy: name for copy, name in duplicates.items() if name in selection}
+    kept = {file.name for file in taken}
+    return taken, {copy: name for copy, name in duplicates.items() if name in kept}
 
 
 def _folder_names(names: Sequence[str]) -> dict[str, str]:

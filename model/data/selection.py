@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -14,7 +14,7 @@ SPLITS = ("all", "train", "test")
 class Selection:
     """Files are told apart by name alone, so a folder that grows keeps its parts.
 
-    Copies have one name in this: the one that is taken.
+    Copies stay together: they are in the part of the first of their names, and left out together.
     """
 
     split: str = "all"  # one of `SPLITS`
@@ -27,12 +27,13 @@ class Selection:
         if not 0 <= self.held_out <= 1:
             raise ValueError(f"held_out is a share from 0 to 1, got {self.held_out}")
 
-    def __contains__(self, name: str) -> bool:
-        if any(fnmatchcase(name, pattern) for pattern in self.exclude):
+    def takes(self, names: Collection[str]) -> bool:
+        """Whether a file with these names, one for each of its copies, is taken."""
+        if any(fnmatchcase(name, pattern) for pattern in self.exclude for name in names):
             return False
         if self.split == "all":
             return True
-        held = zlib.crc32(f"split:{name}".encode()) / 2**32 < self.held_out
+        held = zlib.crc32(f"split:{min(names)}".encode()) / 2**32 < self.held_out
         return held == (self.split == "test")
 
     def unmatched(self, names: Iterable[str]) -> list[str]:

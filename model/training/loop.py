@@ -111,6 +111,7 @@ def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> n
         config.curve_settings(world),
         changes_allowed=config.allow_changed_settings,
     )
+    _keep_frozen(model, ema)
     if not world.agrees(state.step):
         raise ValueError(f"{folder} is not the same folder for all processes: share it among hosts")
     if state.step > config.steps:
@@ -124,6 +125,17 @@ def fit(model: nn.Module, loss: Loss, config: TrainingConfig, folder: Path) -> n
     _Training(state, _Objective(model, loss), config, folder, world).run()
     world.wait()  # for the last save
     return ema.average
+
+
+@torch.no_grad()
+def _keep_frozen(model: nn.Module, ema: ExponentialMovingAverage) -> None:
+    """Set parameters that are not trained to their average, which would else go on trailing them.
+
+    The average is what is exported, and what other stages have seen.
+    """
+    for parameter, average in zip(model.parameters(), ema.average.parameters(), strict=True):
+        if not parameter.requires_grad:
+            parameter.copy_(average)
 
 
 def draw_seed(seed: int, step: int, micro_batch: int) -> int:

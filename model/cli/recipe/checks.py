@@ -55,7 +55,10 @@ def check_prepared(recipe: Recipe, planned: Sequence[Stage], machine: Machine) -
                         f"{made[0]}: state the same in [points]"
                     )
             if "from" in stage.step.settings:
-                theirs = load_checkpoint(Path(stage.step.settings["from"])).config
+                source = Path(stage.step.settings["from"])
+                if not source.is_dir():
+                    raise ValueError(f"from: there is no folder {source}")
+                theirs = load_checkpoint(source).config
                 whole = stage.command is diffusion
                 parts = ("autoencoder", "cascade") if whole else ("autoencoder",)
                 ours = weight_sizes(recipe.config, parts)
@@ -71,7 +74,11 @@ def _parsed(stage: Stage, steps: int | None) -> click.Context:
     here = Machine(Path(), {name: Path() for name in stage.step.data})
     if "--preset" in stage.folders:
         folders["--preset"] = "model.json"
-    return replace(stage, folders=folders).parsed(here, steps)
+    settings = stage.step.settings
+    if "from" in settings:  # `check_prepared` looks into it
+        settings = {**settings, "from": "."}
+    step = replace(stage.step, settings=settings)
+    return replace(stage, folders=folders, step=step).parsed(here, steps)
 
 
 def _check_values(recipe: Recipe, stage: Stage, values: dict[str, Any]) -> None:
@@ -93,9 +100,10 @@ def _check_values(recipe: Recipe, stage: Stage, values: dict[str, Any]) -> None:
 
 def _check_training(recipe: Recipe, stage: Stage, values: dict[str, Any]) -> None:
     from model.data.datasets import BatchConfig
+    from model.training.hiding import Hiding
     from model.training.loop import TrainingConfig
 
-    for config in (TrainingConfig, BatchConfig):
+    for config in (TrainingConfig, BatchConfig, Hiding):
         names = [field.name for field in fields(config) if field.name in values]
         config(**{name: values[name] for name in names})
     finest = recipe.config.autoencoder.levels[-1].tokens

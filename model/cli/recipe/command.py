@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from model.cli.command import OfflineCommand
-from model.cli.options import EXISTING_FILE, FOLDER, threads_option, use_threads
+from model.cli.options import EXISTING_FILE, FOLDER, FiniteRange, threads_option, use_threads
 
 
 class Prepared(click.ParamType[tuple[str, Path]]):
@@ -36,7 +36,7 @@ class Prepared(click.ParamType[tuple[str, Path]]):
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Stop after so long, with exit code 75: the same command goes on.",
 )
 @click.option(

@@ -11,7 +11,7 @@ from model.cli.recipe.sizes import model
 from model.cli.recipe.tables import Table
 from model.config import ModelConfig
 
-EVALUATIONS = ("reconstruction", "levels", "noise", "generation")
+EVALUATIONS = ("reconstruction", "levels", "noise", "generation", "steps")
 
 Settings = Mapping[str, Any]
 """Options of a command by name, as TOML values."""
@@ -60,8 +60,10 @@ class Recipe:
         )
         if not phases:
             raise whole.error("[[autoencoder]] is missing")
-        denoisers = tuple(_training(table, common) for table in whole.take_tables("denoiser"))
-        latents = _step(whole.take_table("latents"), names) if denoisers else None
+        levels = whole.take_tables("denoiser")
+        latents = _step(whole.take_table("latents"), names) if levels else None
+        shared = {**common, **(latents.settings if latents else {})}
+        denoisers = tuple(_training(table, shared) for table in levels)
         evaluations = _evaluations(whole, names)
         gallery = _step(whole.take_table("gallery"), ()) if "gallery" in whole.values else None
         whole.end()

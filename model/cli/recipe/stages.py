@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +159,7 @@ def _denoisers(recipe: Recipe) -> Iterator[Stage]:
         if isinstance(level, int) and (not 1 <= level <= levels or level in seen):
             raise step.table.error(f"level must be one of 1 to {levels}, each once, not {level}")
         seen.add(level if isinstance(level, int) else 0)
-        both = Step(
-            step.table,
-            {**recipe.latents.settings, **step.settings},
-            recipe.latents.data,
-            step.minutes,
-        )
+        both = replace(step, data=recipe.latents.data)
         folders, trains = {"--run": TRAINED}, f"{TRAINED}/level{level}"
         words = ("train", "diffusion")
         yield Stage(f"level {level}", words, diffusion, both, folders, {}, ("--data",), trains)

@@ -183,13 +183,23 @@ def test_the_two_parts_share_no_file_and_together_are_all(folder: Path, tmp_path
     names = {"chair/1a04/box.ply", "other/ball.stl", "other/copy.stl", "rod.obj"}
     train, test = Selection("train", held_out=0.8), Selection("test", held_out=0.8)
     for name in names:
-        assert (name in train) != (name in test)
+        assert train.takes([name]) != test.takes([name])
     prepare_meshes(folder, tmp_path / "train", seed=0, points=FEW, selection=train)
     prepare_meshes(folder, tmp_path / "test", seed=0, points=FEW, selection=test)
     parts = [set(read_shards(tmp_path / part).names) for part in ("train", "test")]
     assert all(parts)
     assert not parts[0] & parts[1]
     assert len(parts[0] | parts[1]) == 3
+
+
+def test_copies_are_in_one_part_and_are_excluded_together() -> None:
+    names = [f"a/{i}.ply" for i in range(50)]
+    copies = {name: [name, name.replace("a/", "public/")] for name in names}
+    train = Selection("train", held_out=0.5)
+    for pair in copies.values():
+        assert train.takes(pair) == train.takes(pair[::-1])
+        assert not Selection(exclude=("public/*",)).takes(pair)
+    assert 10 < sum(train.takes(pair) for pair in copies.values()) < 40
 
 
 def test_excluded_meshes_are_left_out(folder: Path, tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def test_a_run_goes_on_with_changed_settings_only_when_told(shards: Path, tmp_pa
         (("--rotate", 0.25), "batch.rotate: 0.5 -> 0.25"),
         (("--near-weight", 1), "near_weight: 0.1 -> 1.0"),
         (("--hide-finer", 0.3), "hiding.hide_finer: 0.0 -> 0.3"),
+        (("--freeze-encoder",), "freeze_encoder: False -> True"),
         (("--weight-decay", 0.5), "weight_decay: 0.01 -> 0.5"),
         (("--data", shards), "1 shards"),
     ):
