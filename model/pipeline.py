@@ -115,7 +115,7 @@ class ShapePipeline:
 
         Raises:
             CapabilityError: the model has no cascade.
-            ValueError: an unknown category or solver, or rows that do not match.
+            ValueError: an unknown category, solver or level, or rows that do not match.
         """
         if self.cascade is None:
             raise CapabilityError(
@@ -125,6 +125,11 @@ class ShapePipeline:
             raise ValueError("seeds, categories and kept latents must have one entry a row")
         defaults = self.info.defaults
         solver = defaults.solver if solver is None else solver
+        guidance_level = defaults.guidance_level if guidance_level is None else guidance_level
+        if not 1 <= guidance_level <= len(self.info.levels):
+            raise ValueError(
+                f"guidance_level must be one of 1 to {len(self.info.levels)}, not {guidance_level}"
+            )
         if solver not in SOLVERS:
             raise ValueError(f"no solver {solver!r}: choose one of {', '.join(SOLVERS)}")
         kept = [] if keep is None else self._kept_levels(keep, keep_level)
@@ -134,9 +139,7 @@ class ShapePipeline:
                 self._category_indices(categories),
                 steps=steps,
                 guidance=guidance,
-                guidance_level=defaults.guidance_level
-                if guidance_level is None
-                else guidance_level,
+                guidance_level=guidance_level,
                 solver=solver,
                 kept=kept,
                 on_step=lambda level, fraction: observe(f"denoise_l{level}", fraction),

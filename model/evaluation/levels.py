@@ -64,6 +64,7 @@ class LevelReport:
     resolution: int
     categories: dict[str, LevelDistances]
     solver: str = "heun"
+    guidance_level: int = 1  # the finest that is guided
 
     def mean(self) -> LevelDistances:
         """Means over the categories; its ratios are those of the mean distances."""
@@ -126,7 +127,8 @@ class LevelReport:
             "which is what equal shapes would get; it is not taken off. The paper shows control in "
             f"pictures; the bar here is that every ratio is at most {BAR:.2f}. Empty: shapes "
             f"without surface, left out. Seeds from {self.seed}, {self.steps} steps of "
-            f"{self.solver}, guidance {self.guidance:g}, resolution {self.resolution}."
+            f"{self.solver}, guidance {self.guidance:g} down to level {self.guidance_level}, "
+            f"resolution {self.resolution}."
         )
 
 
@@ -184,6 +186,7 @@ def evaluate_levels(
         resolution=sampler.resolution,
         categories=rows,
         solver=info.defaults.solver,
+        guidance_level=info.defaults.guidance_level,
     )
 
 

@@ -130,6 +130,12 @@ def test_an_unknown_category_lists_the_known_ones(pipeline: ShapePipeline) -> No
         pipeline.sample([1], ["spoon"], steps=4, guidance=1.0)
 
 
+@pytest.mark.parametrize("level", [0, 99])
+def test_guidance_stops_at_a_level_of_the_model(pipeline: ShapePipeline, level: int) -> None:
+    with pytest.raises(ValueError, match=f"guidance_level must be one of 1 to .*, not {level}"):
+        pipeline.sample([1], [None], steps=4, guidance=1.0, guidance_level=level)
+
+
 def test_an_unknown_solver_lists_the_known_ones(pipeline: ShapePipeline) -> None:
     with pytest.raises(ValueError, match=r"no solver 'euler': choose one of heun, dpm-solver\+\+"):
         pipeline.sample([1], [None], steps=4, guidance=1.0, solver="euler")

@@ -89,6 +89,7 @@ def _data(whole: Table) -> tuple[dict[str, Step], dict[str, bool]]:
     synthesised, prepared = {}, {}
     for name in list(tables.values):
         table = tables.take_table(name)
+        _require_plain(table, name)
         if "prepared" in table.values:
             need = table.take("prepared", str)
             if need not in ("required", "optional"):
@@ -118,8 +119,9 @@ def _evaluations(whole: Table, names: tuple[str, ...]) -> tuple[tuple[str, str, 
         if kind not in EVALUATIONS:
             raise table.error(f"no kind {kind!r}: choose one of {', '.join(EVALUATIONS)}")
         name = table.take("name", str, kind)
-        if name in found or "/" in name or name.startswith("."):
-            raise table.error(f"name {name!r} must be a folder's, and no other evaluation's")
+        _require_plain(table, name)
+        if name in found:
+            raise table.error(f"name {name!r} is another evaluation's too")
         data = (table.take("data", str),) if kind != "levels" else ()
         if "baseline" in table.values:
             data = (*data, table.take("baseline", str))
@@ -137,6 +139,12 @@ def _named(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
     data = table.take_names("data")
     _require_known(table, data, names)
     return data
+
+
+def _require_plain(table: Table, name: str) -> None:
+    """Refuse a name that is no folder's, so that nothing is written outside of the run."""
+    if not name or "/" in name or name.startswith("."):
+        raise table.error(f"name {name!r} must be that of a folder")
 
 
 def _require_known(table: Table, data: tuple[str, ...], names: tuple[str, ...]) -> None:

@@ -103,6 +103,8 @@ def test_done_stages_keep_their_average_alone_and_are_skipped(whole: Path, short
     ("given", "mistake", "named"),
     [
         ("[model]", "[modell]", "[model]: name is missing"),
+        ("[data.jumbles]", '[data."../jumbles"]', "name '../jumbles' must be that of a folder"),
+        ('kind = "noise"', 'kind = "noise"\nname = ""', "name '' must be that of a folder"),
         ("[data.test]", "[datas.test]", "data: no [data.test]"),
         (
             "channels = 32\nhead",
