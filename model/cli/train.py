@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from model.cli.runfolder import RunFolder
     from model.data.datasets import BatchConfig, TrainingShapes
     from model.training.diffusion import LatentSet
+
+_ENCODED_AT_ONCE = {"cuda": 256}
+"""Shapes whose latents are made in one batch, by kind of device; elsewhere a training batch's."""
 
 
 def _train_autoencoder() -> Any:
@@ -306,7 +309,9 @@ def _latents(
     shapes = load_shapes(data, device, folder.categories, on_disk=on_disk)
     if folder.categories:
         _require_labels(shapes, folder.categories)
-    made = encode_shapes(autoencoder.to(device), shapes, drawn, draws, seed=0)
+    at_once = _ENCODED_AT_ONCE.get(device.type, drawn.shapes)
+    batch = replace(drawn, shapes=at_once)
+    made = encode_shapes(autoencoder.to(device), shapes, batch, draws, seed=0)
     folder.save_latents(made, source)
     return made
 

@@ -5,9 +5,13 @@ Served clouds come already in farthest-point order from `model.geometry.sampling
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+_IN_REGISTERS = 16_384  # points of a cloud that the GPU's kernel can hold
 
 
 @torch.no_grad()
@@ -20,6 +24,16 @@ def farthest_point_sampling(points: Float[Tensor, "b n 3"], count: int) -> Int64
     batch, n, _ = points.shape
     if count > n:
         raise ValueError(f"cannot sample {count} points out of {n}")
+    if points.device.type == "cuda" and n <= _IN_REGISTERS and find_spec("triton"):
+        from model.nn import fps_kernel  # what it imports is there on such machines alone
+
+        return fps_kernel.sample(points, count)
+    return sample_step_by_step(points, count)
+
+
+def sample_step_by_step(points: Float[Tensor, "b n 3"], count: int) -> Int64[Tensor, "b count"]:
+    """As `farthest_point_sampling`, on any device, by torch alone."""
+    batch, n, _ = points.shape
     rows = torch.arange(batch, device=points.device)
     chosen = torch.zeros(batch, count, dtype=torch.int64, device=points.device)
     distance = torch.full((batch, n), torch.inf, device=points.device)

@@ -21,6 +21,7 @@ from model.training.compiling import compile_modules
 from model.training.distributed import World
 from model.training.ema import ExponentialMovingAverage
 from model.training.log import LOG_FILE, Log
+from model.training.muon import BatchedMuon
 from model.training.state import STATE_FILE, TrainingState
 from model.training.stopping import TrainingStopped, noted_signals
 
@@ -285,7 +286,7 @@ def _optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Op
     adamw = torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=decay)
     if not matrices:
         return [adamw]
-    muon = torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    muon = BatchedMuon(matrices, lr=rate, weight_decay=decay)
     return [muon, adamw]
 
 
