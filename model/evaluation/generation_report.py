@@ -147,9 +147,14 @@ def _mean(figures: Sequence[float | None]) -> float | None:
     return statistics.fmean(known) if known else None
 
 
+def of_categories(results: Sequence[SetResult]) -> tuple[SetResult, ...]:
+    """The sets that means are over: those of categories proper."""
+    return tuple(result for result in results if result.category != UNCONDITIONAL)
+
+
 def _category_mean(results: Sequence[SetResult]) -> GenerationScores | None:
     """The mean over the categories proper; None where there is none."""
-    rows = [result.scores for result in results if result.category != UNCONDITIONAL]
+    rows = [result.scores for result in of_categories(results)]
     return GenerationScores.mean(rows) if rows else None
 
 

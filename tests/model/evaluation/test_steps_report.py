@@ -7,7 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from model.evaluation.generation_report import GenerationProtocol, GenerationScores, SetResult
+from model.evaluation.generation_report import (
+    UNCONDITIONAL,
+    GenerationProtocol,
+    GenerationScores,
+    SetResult,
+)
 from model.evaluation.steps_report import Run, RunResult, StepsReport
 
 FINEST = GenerationScores(
@@ -59,6 +64,31 @@ def test_one_shape_is_never_worse_where_a_score_is_a_share_of_shapes() -> None:
     assert made.worse(result(Run("heun", 8), recognised=0.88, fpd=2.001)) == ("fpd", "recognised")
     assert made.one_shape("nearest_neighbour") == 0.5 / 100
     assert made.one_shape("mmd") == 0.0
+
+
+WITHOUT = SetResult(UNCONDITIONAL, 10, 0, 400, replace(FINEST, fpd=9.0, whole=0.1, recognised=None))
+
+
+def test_samples_without_category_do_not_count_beside_categories() -> None:
+    plain = result(Run("heun", 64))
+    both = replace(plain, categories=(*plain.categories, WITHOUT))
+    assert both.mean == plain.mean
+    made, alone = (replace(report(), runs=(finest,)) for finest in (both, plain))
+    assert made.one_shape("whole") == alone.one_shape("whole") == 1 / 100
+    bad = replace(WITHOUT, scores=replace(WITHOUT.scores, fpd=99.0))
+    assert made.worse(replace(both, categories=(*plain.categories, bad))) == ()
+    assert "none 10 against 400" in made.to_markdown()
+    assert len(made.to_dict()["runs"][0]["categories"]) == 2
+
+
+def test_samples_without_category_alone_decide_by_the_scores_they_have() -> None:
+    finest = replace(result(Run("heun", 64)), categories=(WITHOUT,))
+    bad = replace(WITHOUT, scores=replace(WITHOUT.scores, fpd=99.0))
+    made = replace(report(), runs=(replace(finest, run=Run("heun", 8), categories=(bad,)), finest))
+    assert made.chosen is finest
+    assert made.worse(made.runs[0]) == ("fpd",)
+    assert (made.one_shape("whole"), made.one_shape("recognised")) == (1 / 10, 0.0)
+    assert "60.00 | - | 10.00 | 0 |" in made.to_markdown()
 
 
 def test_better_is_never_worse_and_kpd_does_not_count() -> None:
