@@ -20,11 +20,11 @@ class GenerationProtocol:
     steps: int  # noise levels of the solver
     guidance: float  # weight of the category
     resolution: int  # cells per side of the extraction grid
+    solver: str  # a `model.config.SolverName`
+    guidance_level: int  # the finest level that is guided
     samples: int | None = None  # of each category; None: as many as references
     references: int | None = None  # of each category at most; None: all
     points: int = 2048  # on each surface
-    solver: str = "heun"  # a `model.config.SolverName`
-    guidance_level: int = 1  # the finest level that is guided
 
 
 @dataclass(frozen=True, slots=True)

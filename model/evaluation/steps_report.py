@@ -27,7 +27,7 @@ class Run:
 
     solver: str  # a `model.config.SolverName`
     steps: int  # noise levels
-    guidance_level: int = 1  # the finest level that is guided
+    guidance_level: int  # the finest level that is guided
 
     @property
     def evaluations(self) -> int:

@@ -22,7 +22,9 @@ from model.geometry.mesh import export_mesh
 from model.pipeline import CapabilityError, ShapePipeline
 from tests.shapes import box
 
-PROTOCOL = GenerationProtocol(seed=3, steps=2, guidance=1.0, resolution=8, points=64)
+PROTOCOL = GenerationProtocol(
+    seed=3, steps=2, guidance=1.0, resolution=8, solver="heun", guidance_level=1, points=64
+)
 
 
 def corners(points: Tensor) -> Tensor:
