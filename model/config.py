@@ -117,7 +117,10 @@ class CascadeConfig:
 
 @dataclass(frozen=True, slots=True)
 class SamplingDefaults:
-    """What a request gets when it does not say (documented in the model card)."""
+    """What a request gets when it does not say (documented in the model card).
+
+    The defaults here are those of a model that does not say either, and stand nowhere else.
+    """
 
     resolution: int = 128  # cells per side of the extraction grid
     steps: int = 18  # noise levels of the solver

@@ -27,6 +27,7 @@ from model.cli.report import deliver, report_option
 from model.config import SolverName
 
 if TYPE_CHECKING:
+    from model.evaluation.generation_report import GenerationProtocol
     from model.pipeline import ShapePipeline
 
 
@@ -82,6 +83,16 @@ def _chosen(
     return {
         name: getattr(defaults, name) if value is None else value for name, value in given.items()
     }
+
+
+def _protocol(pipeline: ShapePipeline, **settings: Any) -> GenerationProtocol:
+    """How sets of samples are drawn: by these settings and the model's solver."""
+    from model.evaluation.generation_report import GenerationProtocol
+
+    defaults = pipeline.info.defaults
+    return GenerationProtocol(
+        solver=defaults.solver, guidance_level=defaults.guidance_level, **settings
+    )
 
 
 @evaluate.command()
@@ -246,20 +257,14 @@ def generation(
     """
     from model.evaluation.extractors import load_features, load_program
     from model.evaluation.generation import evaluate_generation
-    from model.evaluation.generation_report import GenerationProtocol
 
     if baseline is not None and baseline.resolve() == data.resolve():
         raise click.UsageError("--baseline must name another folder than --data")
     features = load_features() if extractor is None else load_program(extractor)
     pipeline = model.load()
-    protocol = GenerationProtocol(
-        seed=seed,
-        samples=samples,
-        references=references,
-        solver=pipeline.info.defaults.solver,
-        guidance_level=pipeline.info.defaults.guidance_level,
-        **_chosen(pipeline, steps, guidance, resolution),
-    )
+    sets = {"samples": samples, "references": references}
+    settings = _chosen(pipeline, steps, guidance, resolution)
+    protocol = _protocol(pipeline, seed=seed, **sets, **settings)
     report, picture = evaluate_generation(
         pipeline, features, data, protocol, categories=categories, baseline=baseline
     )
@@ -326,18 +331,13 @@ def steps(
     The references in --data are to be shapes that the model was not trained on.
     """
     from model.evaluation.extractors import load_features, load_program
-    from model.evaluation.generation_report import GenerationProtocol
     from model.evaluation.steps import evaluate_steps
 
     features = load_features() if extractor is None else load_program(extractor)
     pipeline = model.load()
-    protocol = GenerationProtocol(
-        seed=seed,
-        samples=samples,
-        references=references,
-        guidance_level=pipeline.info.defaults.guidance_level,
-        **_chosen(pipeline, None, guidance, resolution),
-    )
+    sets = {"samples": samples, "references": references}
+    settings = _chosen(pipeline, None, guidance, resolution)
+    protocol = _protocol(pipeline, seed=seed, **sets, **settings)
     report, picture = evaluate_steps(
         pipeline,
         features,

@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from model.config import CATEGORIES
 from model.data.shards import DEFAULT_POINTS
-from model.evaluation.subjects import MeshSource, Source, find_subjects
+from model.evaluation.scores import category_order
+from model.evaluation.subjects import OTHER, MeshSource, Source, find_subjects
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import sample_surface, to_point_cloud
 
@@ -50,7 +51,7 @@ class Clouds:
 
 def read_clouds(
     folder: Path,
-    categories: Sequence[str] = CATEGORIES,
+    categories: Sequence[str] | None = CATEGORIES,
     *,
     count: int = DEFAULT_POINTS.surface,
     limit: int | None = None,
@@ -60,7 +61,8 @@ def read_clouds(
 
     Args:
         folder: see `find_subjects`; shapes without a label, or with another, are left out.
-        categories: in this order, each in the folder's order.
+        categories: in this order, each in the folder's order; None: whatever there are, and the
+            shapes without a label as `OTHER`.
         count: points a shape, drawn anew from a mesh, without repetition from a shard's shape.
         limit: take so many shapes a category at most, evenly spread over the folder.
         seed: of the points drawn.
@@ -70,6 +72,9 @@ def read_clouds(
     """
     sources = find_subjects(folder)
     labels = [source.category for source in sources]
+    if categories is None:
+        named = [label or OTHER for label in labels]
+        labels, categories = list(named), category_order(named)
     chosen: list[tuple[str, int]] = []
     for category in categories:
         rows = [row for row, label in enumerate(labels) if label == category]

@@ -129,7 +129,8 @@ def evaluate_generation(
         extractor: of the point features.
         data: the references, a folder as for `find_subjects`: shapes that were not trained on.
         protocol: how samples are drawn and compared.
-        categories: of the model, or `UNCONDITIONAL`; none given: those that have references.
+        categories: of the model, or `UNCONDITIONAL`; none given: those that have references, and
+            `UNCONDITIONAL` where the model knows none.
         baseline: another such folder, whose shapes are compared with the references too, as many
             as samples where there are so many: what the measures say of shapes without fault.
             A category that it lacks is left out.
@@ -182,14 +183,20 @@ def find_references(
         seed=protocol.seed,
     )
     chosen = asked or tuple(name for name in known if name in references.categories)
+    chosen = chosen or (UNCONDITIONAL,)
     found = {name: references.of(_condition(name)) for name in chosen}
     if missing := [name for name, clouds in found.items() if not len(clouds)]:
         raise ValueError(f"{data} holds no shape labelled {' or '.join(missing)}")
     return found
 
 
-def _labels(known: Sequence[str], asked: Sequence[str]) -> Sequence[str]:
-    """The labels of shapes that are compared with samples of the categories asked for."""
+def _labels(known: Sequence[str], asked: Sequence[str]) -> Sequence[str] | None:
+    """The labels of shapes that are compared with samples of the categories asked for.
+
+    A model that knows no categories is compared with all shapes, whatever their labels: None.
+    """
+    if not known:
+        return None
     return known if UNCONDITIONAL in asked or not asked else asked
 
 

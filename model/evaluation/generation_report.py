@@ -20,11 +20,11 @@ class GenerationProtocol:
     steps: int  # noise levels of the solver
     guidance: float  # weight of the category
     resolution: int  # cells per side of the extraction grid
+    solver: str  # a `model.config.SolverName`
+    guidance_level: int  # the finest level that is guided
     samples: int | None = None  # of each category; None: as many as references
     references: int | None = None  # of each category at most; None: all
     points: int = 2048  # on each surface
-    solver: str = "heun"  # a `model.config.SolverName`
-    guidance_level: int = 1  # the finest level that is guided
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,14 @@ def _mean(figures: Sequence[float | None]) -> float | None:
     return statistics.fmean(known) if known else None
 
 
+def of_categories(results: Sequence[SetResult]) -> tuple[SetResult, ...]:
+    """The sets that means are over: those of categories proper."""
+    return tuple(result for result in results if result.category != UNCONDITIONAL)
+
+
 def _category_mean(results: Sequence[SetResult]) -> GenerationScores | None:
     """The mean over the categories proper; None where there is none."""
-    rows = [result.scores for result in results if result.category != UNCONDITIONAL]
+    rows = [result.scores for result in of_categories(results)]
     return GenerationScores.mean(rows) if rows else None
 
 

@@ -62,9 +62,9 @@ class LevelReport:
     steps: int
     guidance: float
     resolution: int
+    solver: str
+    guidance_level: int  # the finest that is guided
     categories: dict[str, LevelDistances]
-    solver: str = "heun"
-    guidance_level: int = 1  # the finest that is guided
 
     def mean(self) -> LevelDistances:
         """Means over the categories; its ratios are those of the mean distances."""
@@ -184,9 +184,9 @@ def evaluate_levels(
         steps=sampler.steps,
         guidance=sampler.guidance,
         resolution=sampler.resolution,
-        categories=rows,
         solver=info.defaults.solver,
         guidance_level=info.defaults.guidance_level,
+        categories=rows,
     )
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int64
 from scipy.spatial import cKDTree
 
 F_SCORE_THRESHOLD = 0.02  # in the canonical frame (unit sphere)
+FAR_DISTANCE = 0.05  # in the canonical frame
 WHOLE_SHARE = 0.98  # of the surface in its largest connected part, for a shape to be in one piece
 
 
@@ -48,6 +49,16 @@ def f_score(
     precision = float((nearest_distances(a, b) < threshold).mean())
     recall = float((nearest_distances(b, a) < threshold).mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def far_points(
+    points: Float[np.ndarray, "n 3"],
+    others: Float[np.ndarray, "m 3"],
+    distance: float = FAR_DISTANCE,
+) -> Bool[np.ndarray, "n"]:
+    """Which of `points` are farther than `distance` from all `others`."""
+    far: Bool[np.ndarray, "n"] = nearest_distances(points, others) > distance
+    return far
 
 
 def normal_consistency(

@@ -12,13 +12,29 @@ import torch
 from tqdm import tqdm
 
 from model.config import CATEGORIES
-from model.evaluation.metrics import F_SCORE_THRESHOLD, WHOLE_SHARE
-from model.evaluation.scores import Scores, category_order, mean_scores, score_shape
+from model.evaluation.metrics import F_SCORE_THRESHOLD, FAR_DISTANCE, WHOLE_SHARE
+from model.evaluation.scores import (
+    COMPLETE_SHARE,
+    Scores,
+    category_order,
+    mean_scores,
+    score_shape,
+)
 from model.evaluation.subjects import SURFACE_POINTS, VOLUME_POINTS, Subject, find_subjects
 from model.evaluation.tables import hundredfold, table
 from model.pipeline import ShapePipeline
 
-_COLUMNS = ("volume IoU", "near IoU", "near accuracy", "Chamfer", "F-score", "normals", "one piece")
+_COLUMNS = (
+    "volume IoU",
+    "near IoU",
+    "near accuracy",
+    "Chamfer",
+    "F-score",
+    "normals",
+    "one piece",
+    "missing",
+    "complete",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +140,8 @@ class ReconstructionReport:
     def _title(self) -> str:
         return (
             f"Reconstruction by {self.model} ({self.weights_sha256[:12]}) of {self.data}. "
-            "All figures times 100; smaller is better for Chamfer, larger for all others."
+            "All figures times 100; smaller is better for Chamfer and missing, larger for all "
+            "others."
         )
 
     def _examples(self) -> list[str]:
@@ -148,9 +165,12 @@ def protocol(resolution: int) -> str:
         "mean absolute cosine at nearest neighbours, mean of both directions. Volume IoU: at "
         f"{VOLUME_POINTS:,} points uniform in the truth's bounding box. Near IoU and accuracy: at "
         "jittered surface points (appendix A.2). A reconstruction without surface: Chamfer 1, "
-        "F-score and normals 0. One piece: share of reconstructions with at least "
+        "F-score and normals 0, missing 1. One piece: share of reconstructions with at least "
         f"{100 * WHOLE_SHARE:g} % of their surface in its largest connected part, among shapes "
-        "that are so themselves. Mean (selected): over the paper's categories, each once; mean "
+        "that are so themselves. Missing: share of the truth's points that are outside of the "
+        f"reconstruction, farther than {FAR_DISTANCE:g} from its surface. Complete: "
+        f"share of reconstructions that miss less than {100 * (1 - COMPLETE_SHARE):g} % of the "
+        "truth. Mean (selected): over the paper's categories, each once; mean "
         "(all): over shapes, each once; mean (watertight) and (open): over the meshes whose every "
         "edge has two faces, and over the others, of which those that bound no solid are scored by "
         "their surface alone. The paper does not state its own number of points or threshold: "

@@ -19,6 +19,7 @@ from model.config import CATEGORIES
 from model.evaluation.metrics import (
     chamfer_distance,
     f_score,
+    far_points,
     in_one_piece,
     normal_consistency,
     occupancy_iou,
@@ -27,6 +28,7 @@ from model.evaluation.subjects import OTHER, SURFACE_POINTS, Subject
 from model.field import OccupancyField
 from model.geometry.sampling import sample_oriented_surface
 
+COMPLETE_SHARE = 0.995  # of the truth's surface that a complete reconstruction has more of
 WORST_CHAMFER = 1.0  # where there is no surface: the sphere's radius
 _FIELD_CHUNK = 8192  # queries asked at once
 
@@ -45,6 +47,9 @@ class Scores:
         normal_consistency: `normal_consistency`, 0 to 1; None where the truth's are unknown.
         one_piece: whether the reconstruction is `in_one_piece` as the truth is, 1 or 0; None where
             the truth is not, or where that is unknown.
+        missing: share of the truth's surface points that are outside of the reconstruction and far
+            (`far_points`) from its surface, 0 to 1: parts that vanished.
+        complete: whether more than `COMPLETE_SHARE` of them is not missing, 1 or 0.
     """
 
     volume_iou: float | None
@@ -54,6 +59,8 @@ class Scores:
     f_score: float
     normal_consistency: float | None
     one_piece: float | None
+    missing: float
+    complete: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ def score_shape(subject: Subject, field: OccupancyField, mesh: trimesh.Trimesh) 
     near, volume = occupied(field, subject.near), occupied(field, subject.volume)
     surface = SampledSurface.of(mesh, seed=1)
     chamfer, score = surface_scores(subject.surface, surface)
+    missing = _missing_share(subject, field, surface)
     return Scores(
         volume_iou=occupancy_iou(subject.volume_occupied, volume) if len(volume) else None,
         near_iou=occupancy_iou(subject.near_occupied, near) if len(near) else None,
@@ -124,7 +132,19 @@ def score_shape(subject: Subject, field: OccupancyField, mesh: trimesh.Trimesh) 
         f_score=score,
         normal_consistency=_normal_score(subject, surface),
         one_piece=float(in_one_piece(mesh)) if subject.one_piece else None,
+        missing=missing,
+        complete=float(1 - missing > COMPLETE_SHARE),
     )
+
+
+def _missing_share(
+    subject: Subject, field: OccupancyField, surface: SampledSurface | None
+) -> float:
+    if surface is None:
+        return 1.0
+    far = subject.surface[far_points(subject.surface, surface.points)]
+    filled = occupied(field, far)  # as a gap between parts can be
+    return float((~filled).sum() / len(subject.surface))
 
 
 def _normal_score(subject: Subject, surface: SampledSurface | None) -> float | None:

@@ -8,9 +8,11 @@ from typing import Any
 from model.diffusion.sampler import evaluations
 from model.evaluation.generation_report import (
     COLUMNS,
+    UNCONDITIONAL,
     GenerationProtocol,
     GenerationScores,
     SetResult,
+    of_categories,
     score_cells,
 )
 from model.evaluation.tables import hundredfold, table
@@ -25,7 +27,7 @@ class Run:
 
     solver: str  # a `model.config.SolverName`
     steps: int  # noise levels
-    guidance_level: int = 1  # the finest level that is guided
+    guidance_level: int  # the finest level that is guided
 
     @property
     def evaluations(self) -> int:
@@ -48,7 +50,7 @@ class RunResult:
 
     Attributes:
         run: how they were made.
-        categories: their scores.
+        categories: their scores, those of samples without category (`UNCONDITIONAL`) among them.
         latent_rms: root mean square difference to the latents of the same seeds in the finest run,
             mean over shapes; one a level, coarse to fine. A level's own error and what it takes
             over from coarser ones.
@@ -62,9 +64,14 @@ class RunResult:
     volume_iou: float | None
 
     @property
+    def counted(self) -> tuple[SetResult, ...]:
+        """The sets that the means are over: of categories proper; without category if alone."""
+        return of_categories(self.categories) or self.categories
+
+    @property
     def mean(self) -> GenerationScores:
-        """Means over the categories."""
-        return GenerationScores.mean(result.scores for result in self.categories)
+        """Means over the sets that count."""
+        return GenerationScores.mean(result.scores for result in self.counted)
 
     @property
     def failed(self) -> int:
@@ -118,7 +125,9 @@ class StepsReport:
 
     def one_shape(self, name: str) -> float:
         """What one shape that changes sides changes in the mean of a score; 0 if no such share."""
-        sets = self.finest.categories
+        sets = [row for row in self.finest.counted if getattr(row.scores, name) is not None]
+        if not sets:
+            return 0.0
         return {
             "coverage": max(1 / row.references for row in sets),
             "nearest_neighbour": max(0.5 / min(row.shapes, row.references) for row in sets),
@@ -202,6 +211,7 @@ class StepsReport:
             ),
             tolerance_percent=100 * self.tolerance,
             shares=shares,
+            unconditional=UNCONDITIONAL,
         )
 
 
@@ -210,6 +220,8 @@ _ROUNDING = 1e-9
 _PROTOCOL = """\
 - Shapes: {sets}; the same seeds, from {seed} on, in every run; guidance {guidance:g}, surfaces at
   resolution {resolution}.
+- {unconditional}: without category, against the references of all categories; beside categories it
+  counts in failed, RMS and IoU alone, not in the means of scores.
 - evaluations: of the denoiser on each level. passes: of networks, over all levels of a shape, two
   an evaluation on levels that are guided. guided to: the finest such level.
 - RMS: root mean square difference to the latents of {finest} of the same seeds, by level, times 100

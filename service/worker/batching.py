@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
+from model.config import SamplingDefaults
 from service.jobqueue.lease import Entry
 from service.jobs import Job, Operation
 
@@ -18,8 +19,7 @@ MAX_WAIT_S: Mapping[Operation, float] = MappingProxyType(
 )
 """How long a job waits for others to share its batch: little beside the time it takes to run."""
 
-_DEFAULT_RESOLUTION = 128
-_DEFAULT_STEPS = 18
+_DEFAULTS = SamplingDefaults()
 _SAMPLING_SHARE = 0.5
 """Part of a default generate job's time that goes into sampling; the rest is decoding."""
 
@@ -69,8 +69,8 @@ def cost(job: Job) -> float:
     evaluated; sampling grows with the steps.
     """
     samples = int(job.params.get("n", 1))
-    decoding = (job.params["resolution"] / _DEFAULT_RESOLUTION) ** 2 * (1 - _SAMPLING_SHARE)
-    sampling = job.params.get("steps", 0) / _DEFAULT_STEPS * _SAMPLING_SHARE
+    decoding = (job.params["resolution"] / _DEFAULTS.resolution) ** 2 * (1 - _SAMPLING_SHARE)
+    sampling = job.params.get("steps", 0) / _DEFAULTS.steps * _SAMPLING_SHARE
     return samples * float(decoding + sampling)
 
 

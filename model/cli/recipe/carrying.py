@@ -14,7 +14,7 @@ _STATE = "state.pt"
 
 
 def write_list(run: Path, planned: Sequence[Stage], record: Record) -> None:
-    """Write the list, one path a line, relative to the run's folder.
+    """Write the list, whole or not at all: one path a line, relative to the run's folder.
 
     Data and latents are made again there. A state goes once a later stage has it in its weights.
     """
@@ -34,7 +34,9 @@ def write_list(run: Path, planned: Sequence[Stage], record: Record) -> None:
         and path.parent.as_posix() not in spent
         and path.name != LIST_FILE
     ]
-    (run / LIST_FILE).write_text("".join(f"{path.as_posix()}\n" for path in kept))
+    temporary = (run / LIST_FILE).with_suffix(".tmp")
+    temporary.write_text("".join(f"{path.as_posix()}\n" for path in kept))
+    temporary.replace(run / LIST_FILE)
 
 
 def listed_size(run: Path) -> tuple[int, int]:

@@ -12,6 +12,16 @@ from model.cli.recipe.tables import Table
 from model.config import ModelConfig
 
 EVALUATIONS = ("reconstruction", "levels", "noise", "generation", "steps")
+WITHOUT_DATA, WITH_BASELINE = ("levels",), ("generation",)  # of them
+
+_EVERY_STAGE = "[[autoencoder]] and [[denoiser]]"
+_OWNERS = {
+    "steps": _EVERY_STAGE,
+    "minutes": _EVERY_STAGE,
+    "data": "[[autoencoder]] and [latents]",
+    "level": "[[denoiser]]",
+}
+"""Keys that no table of common settings can have, and the tables that have them."""
 
 Settings = Mapping[str, Any]
 """Options of a command by name, as TOML values."""
@@ -54,16 +64,13 @@ class Recipe:
         preset, config, categories = model(whole.take_table("model"))
         synthesised, prepared = _data(whole)
         names = (*synthesised, *prepared)
-        common = whole.take("training", dict, {})
+        common = _common(whole)
         phases = tuple(
             _training(t, common, names, "data") for t in whole.take_tables("autoencoder")
         )
         if not phases:
             raise whole.error("[[autoencoder]] is missing")
-        levels = whole.take_tables("denoiser")
-        latents = _step(whole.take_table("latents"), names) if levels else None
-        shared = {**common, **(latents.settings if latents else {})}
-        denoisers = tuple(_training(table, shared) for table in levels)
+        latents, denoisers = _denoisers(whole, common, names)
         evaluations = _evaluations(whole, names)
         gallery = _step(whole.take_table("gallery"), ()) if "gallery" in whole.values else None
         whole.end()
@@ -101,6 +108,40 @@ def _data(whole: Table) -> tuple[dict[str, Step], dict[str, bool]]:
     return synthesised, prepared
 
 
+def _common(whole: Table) -> Settings:
+    """The settings of all stages of training."""
+    table = whole.take_table("training") if "training" in whole.values else None
+    if table is None:
+        return {}
+    _refuse_own(table)
+    return table.values
+
+
+def _denoisers(
+    whole: Table, common: Settings, names: tuple[str, ...]
+) -> tuple[Step | None, tuple[Step, ...]]:
+    """The latents and the denoisers that are trained on them; neither, or both."""
+    tables = whole.take_tables("denoiser")
+    if not tables:
+        if "latents" in whole.values:
+            raise whole.take_table("latents").error(
+                "there is no [[denoiser]] to be trained on them: write one for each level, or "
+                "take [latents] out"
+            )
+        return None, ()
+    latents = _step(whole.take_table("latents"), names)
+    _refuse_own(latents.table)
+    shared = {**common, **latents.settings}
+    return latents, tuple(_training(table, shared) for table in tables)
+
+
+def _refuse_own(table: Table) -> None:
+    """Refuse in a table of common settings what each stage states for itself."""
+    for key, owners in _OWNERS.items():
+        if key in table.values:
+            raise table.error(f"{key} is not common: state it in every {owners}, not here")
+
+
 def _training(table: Table, common: Settings, names: tuple[str, ...] = (), *keys: str) -> Step:
     """A stage of training: its settings over those of all, and its steps or minutes."""
     minutes = table.take("minutes", float) if "minutes" in table.values else None
@@ -122,12 +163,29 @@ def _evaluations(whole: Table, names: tuple[str, ...]) -> tuple[tuple[str, str, 
         _require_plain(table, name)
         if name in found:
             raise table.error(f"name {name!r} is another evaluation's too")
-        data = (table.take("data", str),) if kind != "levels" else ()
-        if "baseline" in table.values:
-            data = (*data, table.take("baseline", str))
-        _require_known(table, data, names)
-        found[name] = (name, kind, Step(table, table.values, data))
+        found[name] = (name, kind, Step(table, table.values, _compared(table, kind, names)))
     return tuple(found.values())
+
+
+def _compared(table: Table, kind: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The data sets of an evaluation, the baseline's last."""
+    for key, kinds in (
+        ("data", [each for each in EVALUATIONS if each not in WITHOUT_DATA]),
+        ("baseline", WITH_BASELINE),
+    ):
+        if key in table.values and kind not in kinds:
+            raise table.error(
+                f"{key} is of no use to kind {kind!r}, only to {', '.join(kinds)}: take it out"
+            )
+    data = () if kind in WITHOUT_DATA else (table.take("data", str),)
+    _require_known(table, data, names)
+    if "baseline" not in table.values:
+        return data
+    baseline = table.take("baseline", str)
+    _require_known(table, (baseline,), names, key="baseline")
+    if baseline in data:
+        raise table.error(f"baseline must be other data than data, not {baseline!r} too")
+    return (*data, baseline)
 
 
 def _step(table: Table, names: tuple[str, ...]) -> Step:
@@ -147,7 +205,9 @@ def _require_plain(table: Table, name: str) -> None:
         raise table.error(f"name {name!r} must be that of a folder")
 
 
-def _require_known(table: Table, data: tuple[str, ...], names: tuple[str, ...]) -> None:
+def _require_known(
+    table: Table, data: tuple[str, ...], names: tuple[str, ...], key: str = "data"
+) -> None:
     for name in data:
         if name not in names:
-            raise table.error(f"data: no [data.{name}], there are {', '.join(names)}")
+            raise table.error(f"{key}: no [data.{name}], there are {', '.join(names)}")

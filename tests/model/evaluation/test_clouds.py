@@ -11,6 +11,7 @@ from model.config import CATEGORIES
 from model.data.shards import read_shards
 from model.data.synthesize import synthesize
 from model.evaluation.clouds import Clouds, read_clouds, surface_points
+from model.evaluation.subjects import OTHER
 from model.geometry.mesh import export_mesh
 from tests.shapes import moved, sphere
 
@@ -70,6 +71,12 @@ def test_meshes_come_in_the_canonical_frame(meshes: Path) -> None:
     assert clouds.categories == ("lamp",)
     radii = np.linalg.norm(clouds.points[0].astype(np.float64), axis=1)
     np.testing.assert_allclose(radii, 1, atol=0.01)
+
+
+def test_without_categories_to_choose_from_all_shapes_are_taken(shards: Path, meshes: Path) -> None:
+    assert read_clouds(meshes, None, count=10).categories == ("lamp", "strange")
+    labels = read_clouds(shards, None, count=10, limit=1).categories
+    assert labels == (*CATEGORIES, OTHER)
 
 
 def test_a_folder_without_the_category_is_refused(meshes: Path) -> None:

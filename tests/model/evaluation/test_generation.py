@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,17 @@ from torch import Tensor
 
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.cli import main
-from model.evaluation.extractors import Extractor
+from model.diffusion.cascade import Cascade
+from model.evaluation.extractors import Extractor, load_features
 from model.evaluation.generation import ShapeSet, compare, evaluate_generation
 from model.evaluation.generation_report import UNCONDITIONAL, GenerationProtocol
 from model.geometry.mesh import export_mesh
 from model.pipeline import CapabilityError, ShapePipeline
 from tests.shapes import box
 
-PROTOCOL = GenerationProtocol(seed=3, steps=2, guidance=1.0, resolution=8, points=64)
+PROTOCOL = GenerationProtocol(
+    seed=3, steps=2, guidance=1.0, resolution=8, solver="heun", guidance_level=1, points=64
+)
 
 
 def corners(points: Tensor) -> Tensor:
@@ -143,6 +146,43 @@ def test_samples_without_category_are_compared_with_all_references(
     )
     [row] = report.samples
     assert (row.category, row.shapes, row.references) == (UNCONDITIONAL, 2, 5)
+
+
+def test_samples_without_category_have_every_figure_but_recognised(
+    pipeline: ShapePipeline, boxes: Path, other_boxes: Path
+) -> None:
+    report, _ = evaluate_generation(
+        pipeline,
+        load_features(),
+        boxes,
+        replace(PROTOCOL, samples=3, points=2048),
+        categories=[UNCONDITIONAL],
+        baseline=other_boxes,
+    )
+    unknown = [
+        {name for name, figure in asdict(row.scores).items() if figure is None}
+        for row in (*report.samples, *report.baseline)
+    ]
+    assert unknown == [{"recognised"}, {"recognised", "whole"}]
+    assert report.to_dict()["mean"] == {"samples": None, "baseline": None}
+
+
+def test_a_model_without_categories_is_compared_with_all_shapes(
+    tiny_checkpoint: Path, boxes: Path, tmp_path: Path
+) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    assert checkpoint.config.cascade is not None
+    bare = replace(checkpoint.config.cascade, categories=())
+    config = replace(checkpoint.config, cascade=bare)
+    save_checkpoint(tmp_path, config, checkpoint.autoencoder, Cascade(bare, config.autoencoder))
+    pipeline = ShapePipeline.load(tmp_path, device="cpu")
+    protocol = replace(PROTOCOL, samples=2)
+    for asked in ((), (UNCONDITIONAL,)):
+        report, _ = evaluate_generation(
+            pipeline, EXTRACTOR, boxes, protocol, categories=asked, baseline=boxes
+        )
+        for [row] in (report.samples, report.baseline):
+            assert (row.category, row.shapes, row.references) == (UNCONDITIONAL, 2, 5)
 
 
 def test_samples_without_surface_are_counted(

@@ -28,7 +28,7 @@ def report(**changes: object) -> GenerationReport:
         extractor_sha256="b" * 64,
         data="test",
         baseline_data=None,
-        protocol=GenerationProtocol(seed=7, steps=18, guidance=2.0, resolution=96),
+        protocol=GenerationProtocol(7, 18, 2.0, resolution=96, solver="heun", guidance_level=1),
         samples=(
             SetResult("chair", 8, 0, 16, CHAIR),
             SetResult("table", 8, 1, 16, TABLE),

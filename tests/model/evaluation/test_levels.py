@@ -134,7 +134,7 @@ def test_markdown_goes_from_fine_to_coarse() -> None:
         "chair": LevelDistances((0.08, 0.04, 0.01), 0.005, 1),
         "sofa": LevelDistances((0.04, 0.02, None), 0.005, 0),
     }
-    made = LevelReport("tiny", "ab" * 32, 3, 4, 4, 0, 18, 2.0, 64, rows)
+    made = LevelReport("tiny", "ab" * 32, 3, 4, 4, 0, 18, 2.0, 64, "heun", 1, rows)
     lines = made.to_markdown().splitlines()
     columns = ("keep 3+2", "keep 3", "unrelated", "3+2 : 3", "3 : unrelated")
     assert f"| category | {' | '.join(columns)} | same shape | empty |" in lines

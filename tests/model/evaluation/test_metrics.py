@@ -1,16 +1,23 @@
 """Metrics on point sets whose distances are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+from model.data import procedural
+from model.data.procedural.solids import Solids
 from model.evaluation.metrics import (
     chamfer_distance,
     f_score,
+    far_points,
     nearest_distances,
     nearest_neighbours,
     normal_consistency,
     occupancy_iou,
 )
+from model.evaluation.scores import COMPLETE_SHARE
 from model.geometry.sampling import sample_oriented_surface, sample_surface
 from tests.shapes import sphere
 
@@ -71,6 +78,36 @@ def test_f_score_threshold_is_strict_and_settable() -> None:
     assert f_score(moved, LINE) == 0.0
     assert f_score(moved, LINE, threshold=0.3) == 1.0
     assert f_score(moved, LINE, threshold=0.25) == 0.0
+
+
+def test_points_are_far_beyond_the_distance_to_the_nearest_other() -> None:
+    assert not far_points(LINE, LINE + SHIFT / 5).any()
+    assert far_points(LINE, LINE + SHIFT / 4.9).all()
+    assert far_points(LINE, LINE[:7]).tolist() == [False] * 7 + [True] * 3
+    assert not far_points(LINE[:7], LINE).any()
+    assert far_points(LINE, LINE[:7], distance=1.0).sum() == 2
+
+
+@pytest.mark.parametrize("seed", [0, 2, 8, 10])  # two with short legs, one with slim ones
+def test_a_leg_taken_out_of_a_parametric_chair_is_missed(seed: int) -> None:
+    def surface(solids: Solids, seed: int) -> np.ndarray:
+        generator = torch.Generator().manual_seed(seed)
+        return solids.sample_surface(20_000, generator)[0].numpy()
+
+    chair = procedural.build("chair", seed)
+    truth = surface(chair, 0)
+    assert not far_points(truth, surface(chair, 1)).any()
+    on_solid = (chair.solid_distances(torch.from_numpy(truth)[None])[0].abs() < 1e-4).numpy()
+    legs = 0
+    for row, own in enumerate(truth[points] for points in on_solid):
+        heights = own[:, 1] - truth[:, 1].min()
+        if len(own) and heights.min() < 0.02 and np.ptp(heights) > 0.2:
+            legs += 1
+            rounding = chair.rounding.clone()
+            rounding[0, row] = -torch.inf
+            rest = surface(replace(chair, rounding=rounding), 1)
+            assert far_points(truth, rest).mean() > 1 - COMPLETE_SHARE
+    assert legs == 4
 
 
 def test_occupancy_iou_counts_points() -> None:

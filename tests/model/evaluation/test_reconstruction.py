@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 
 from model.evaluation.reconstruction import (
     ReconstructionReport,
@@ -14,10 +16,11 @@ from model.evaluation.reconstruction import (
     evaluate_reconstruction,
     score_reconstruction,
 )
-from model.evaluation.scores import Scores
+from model.evaluation.scores import Scores, score_shape
 from model.evaluation.subjects import Subject, find_subjects
+from model.geometry.isosurface import extract_isosurface
 from model.geometry.mesh import export_mesh
-from model.geometry.sampling import sample_oriented_surface, to_point_cloud
+from model.geometry.sampling import sample_oriented_surface, sample_surface, to_point_cloud
 from model.pipeline import ShapePipeline
 from tests.shapes import box, sphere
 
@@ -44,6 +47,8 @@ def scores(value: float, *, iou: float | None = 0.5) -> Scores:
         f_score=value,
         normal_consistency=iou,
         one_piece=iou and 1.0,
+        missing=value / 4,
+        complete=value,
     )
 
 
@@ -96,12 +101,17 @@ def test_examples_are_the_median_and_the_worst() -> None:
 def test_markdown_is_a_table_times_100() -> None:
     text = report(SHAPES, {"d": "broken"}).to_markdown()
     lines = text.splitlines()
-    assert "| chair | 2 | 70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 | 100.00 |" in lines
-    assert "| table | 1 | - | 30.00 | 60.00 | 6.00 | 60.00 | - | - |" in lines
     assert (
-        "| mean (selected) | 3 | 70.00 | 22.50 | 45.00 | 4.50 | 45.00 | 70.00 | 100.00 |" in lines
+        "| chair | 2 | 70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 | 100.00 | 7.50 | 30.00 |"
+        in lines
     )
-    assert "| mean (all) | 4 | 50.00 | 25.00 | 50.00 | 5.00 | 50.00 | 50.00 | 100.00 |" in lines
+    assert "| table | 1 | - | 30.00 | 60.00 | 6.00 | 60.00 | - | - | 15.00 | 60.00 |" in lines
+    selected = "70.00 | 22.50 | 45.00 | 4.50 | 45.00 | 70.00 | 100.00 | 11.25 | 45.00"
+    assert f"| mean (selected) | 3 | {selected} |" in lines
+    assert (
+        "| mean (all) | 4 | 50.00 | 25.00 | 50.00 | 5.00 | 50.00 | 50.00 | 100.00 | 12.50 | 50.00 |"
+        in lines
+    )
     assert "| chair | a | 2.00 | c | 4.00 |" in lines
     assert "50,000 points" in text
     assert "threshold 0.02" in text
@@ -122,6 +132,8 @@ def test_dictionary_is_json() -> None:
             "f_score": 0.6,
             "normal_consistency": None,
             "one_piece": None,
+            "missing": 0.15,
+            "complete": 0.6,
         },
         "watertight": None,
     }
@@ -136,9 +148,9 @@ def test_watertight_and_open_meshes_have_means_of_their_own() -> None:
     )
     made = report(shapes, {})
     lines = made.to_markdown().splitlines()
-    watertight = "70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 | 100.00"
+    watertight = "70.00 | 15.00 | 30.00 | 3.00 | 30.00 | 70.00 | 100.00 | 7.50 | 30.00"
     assert f"| mean (watertight) | 2 | {watertight} |" in lines
-    assert "| mean (open) | 1 | - | 40.00 | 80.00 | 8.00 | 80.00 | - | - |" in lines
+    assert "| mean (open) | 1 | - | 40.00 | 80.00 | 8.00 | 80.00 | - | - | 20.00 | 80.00 |" in lines
     assert made.to_dict()["surfaces"]["open"]["f_score"] == pytest.approx(0.8)
     assert list(report(SHAPES, {}).surfaces()) == []
 
@@ -196,6 +208,42 @@ def test_no_surface_is_the_worst_score(
     made = score_reconstruction(pipeline, subject, RESOLUTION)
     assert (made.chamfer, made.f_score, made.volume_iou) == (1.0, 0.0, 0.0)
     assert (made.near_iou, made.normal_consistency) == (0.0, 0.0)
+    assert (made.missing, made.complete) == (1.0, 0.0)
+
+
+def table(legs: int) -> trimesh.Trimesh:
+    """A slab on thin legs, all in one piece."""
+    logits = np.full((64, 64, 64), -1.0, np.float32)
+    logits[8:56, 44:48, 8:56] = 1.0
+    for x, z in ((10, 10), (10, 51), (51, 10), (51, 51))[:legs]:
+        logits[x : x + 3, 10:44, z : z + 3] = 1.0
+    vertices, faces = extract_isosurface(logits, lower=(-1.0, -1.0, -1.0), spacing=1 / 32)
+    return trimesh.Trimesh(vertices, faces, process=False)
+
+
+def test_a_table_that_lost_a_leg_is_in_one_piece_but_not_complete(
+    pipeline: ShapePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surface, fewer = (
+        sample_surface(table(legs), 4096, seed=0).astype(np.float32) for legs in (4, 3)
+    )
+    none, unasked = surface[:0], np.empty(0, np.bool_)
+    truth = Subject(
+        "table", "table", surface, surface, none, unasked, none, unasked, one_piece=True
+    )
+    latents, bias = pipeline.encode(surface[None]), pipeline.autoencoder.to_logit.bias
+    monkeypatch.setattr(bias, "data", bias.data - 1e3)
+    field = pipeline.autoencoder.decode(latents)  # everything is outside
+    same, lame = (score_shape(truth, field, table(legs)) for legs in (4, 3))
+    assert (same.one_piece, same.missing, same.complete) == (1.0, 0.0, 1.0)
+    assert (lame.one_piece, lame.complete) == (1.0, 0.0)
+    leg = 4 * 3 * 34 / (2 * 48 * 48 + 4 * 4 * 48 + 4 * 4 * 3 * 34)
+    assert leg / 2 < lame.missing < leg
+    more = score_shape(replace(truth, surface=fewer), field, table(4))
+    assert (more.missing, more.complete) == (0.0, 1.0)
+    monkeypatch.setattr(bias, "data", bias.data + 2e3)
+    filled = score_shape(truth, pipeline.autoencoder.decode(latents), table(3))
+    assert (filled.missing, filled.complete) == (0.0, 1.0)
 
 
 def test_a_folder_is_evaluated_and_bad_files_are_told(

@@ -24,7 +24,16 @@ from model.geometry.mesh import export_mesh
 from model.pipeline import ShapePipeline
 from tests.shapes import box
 
-PROTOCOL = GenerationProtocol(seed=3, steps=2, guidance=2.0, resolution=8, samples=2, points=64)
+PROTOCOL = GenerationProtocol(
+    seed=3,
+    steps=2,
+    guidance=2.0,
+    resolution=8,
+    solver="heun",
+    guidance_level=1,
+    samples=2,
+    points=64,
+)
 SOLVERS = ("heun", "dpm-solver++")
 
 
