@@ -221,11 +221,11 @@ PRESETS = {
     # Small enough for two CPU cores; scores in model/weights/starter/README.md.
     "starter": ModelConfig(
         name="starter",
-        version="0.3",
+        version="0.4",
         licence="MIT",
         autoencoder=AutoEncoderConfig(
             channels=128,
-            levels=(LevelConfig(16, 32, 3), LevelConfig(64, 16, 3), LevelConfig(256, 8, 2)),
+            levels=(LevelConfig(32, 32, 3), LevelConfig(128, 16, 3), LevelConfig(256, 8, 2)),
         ),
         cascade=CascadeConfig(
             denoisers=(
