@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -48,36 +51,60 @@ def synthesize(
     points: PointCounts = DEFAULT_POINTS,
     device: str = "cpu",
     batch: int = 1,
+    workers: int = 1,
 ) -> int:
     """Write shards of `per_category` shapes of each category and `jumbles` unlabelled ones.
 
     Categories take turns, so that each shard is balanced. Shapes are named "chair:<shape seed>";
     splits and values of `seed` never share a shape seed, so calls with different ones add up in
-    one folder. Shards that exist are kept. The same arguments give the same files. Returns the
-    number of shapes written.
+    one folder. Shards that exist are kept. The same arguments give the same files, whatever the
+    number of `workers`, processes that share the shards. Returns the number of shapes written.
 
     Raises:
         ShardError: a shard to be kept has other numbers of points, or an older format.
     """
     names = shape_names(per_category=per_category, jumbles=jumbles, seed=seed, split=split)
     device = str(resolve_device(device))
-    written = 0
-    progress = tqdm(total=len(names), unit="shape", disable=not sys.stderr.isatty())
-    with progress, _exact_products():
-        for start in range(0, len(names), SHAPES_PER_SHARD):
-            members = names[start : start + SHAPES_PER_SHARD]
-            index = start // SHAPES_PER_SHARD
-            path = Path(out) / f"procedural-{split}-{seed}-{index:05d}.safetensors"
-            if _finished(path, members, points):
-                progress.update(len(members))
-                continue
-            samples: list[ShapeSample] = []
-            for first in range(0, len(members), batch):
-                samples += sample_shapes(members[first : first + batch], points, device=device)
-                progress.update(len(members[first : first + batch]))
-            write_shard(path, samples, source=f"procedural:{split}:{seed}")
-            written += len(samples)
-    return written
+    plan: list[tuple[Path, list[str]]] = []
+    for index, start in enumerate(range(0, len(names), SHAPES_PER_SHARD)):
+        members = names[start : start + SHAPES_PER_SHARD]
+        path = Path(out) / f"procedural-{split}-{seed}-{index:05d}.safetensors"
+        if not _finished(path, members, points):
+            plan.append((path, members))
+    make = partial(
+        _write, points=points, device=device, batch=batch, source=f"procedural:{split}:{seed}"
+    )
+    missing = sum(len(members) for _, members in plan)
+    with tqdm(total=missing, unit="shape", disable=not sys.stderr.isatty()) as progress:
+        for count in _made(make, plan, workers):
+            progress.update(count)
+    return missing
+
+
+def _made(
+    make: Callable[[Path, list[str]], int], plan: Sequence[tuple[Path, list[str]]], workers: int
+) -> Iterator[int]:
+    """The numbers of shapes of shards as they are written, by so many processes."""
+    if workers == 1 or len(plan) < 2:
+        yield from (make(*shard) for shard in plan)
+        return
+    # A process that was forked would hang in torch's threads, and cannot use a GPU.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
+        for done in as_completed([pool.submit(make, *shard) for shard in plan]):
+            yield done.result()
+
+
+def _write(
+    path: Path, members: list[str], *, points: PointCounts, device: str, batch: int, source: str
+) -> int:
+    """Write one shard; returns its number of shapes."""
+    samples: list[ShapeSample] = []
+    with _exact_products():
+        for first in range(0, len(members), batch):
+            samples += sample_shapes(members[first : first + batch], points, device=device)
+    write_shard(path, samples, source=source)
+    return len(samples)
 
 
 @contextmanager

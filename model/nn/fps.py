@@ -21,11 +21,11 @@ def farthest_point_sampling(points: Float[Tensor, "b n 3"], count: int) -> Int64
     A prefix of the result equals a shorter run, so one run serves every level of the hierarchy
     (paper, section 3.2: P_i = FPS(P_{i-1})).
     """
-    batch, n, _ = points.shape
+    n = points.shape[1]
     if count > n:
         raise ValueError(f"cannot sample {count} points out of {n}")
     if points.device.type == "cuda" and n <= _IN_REGISTERS and find_spec("triton"):
-        from model.nn import fps_kernel  # what it imports is there on such machines alone
+        from model.nn import fps_kernel  # noqa: PLC0415 - triton comes with torch for GPUs alone
 
         return fps_kernel.sample(points, count)
     return sample_step_by_step(points, count)

@@ -23,7 +23,7 @@ def sample(points: Float[Tensor, "b n 3"], count: int) -> Int64[Tensor, "b count
     return chosen
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _kernel(points, chosen, n, count: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]
     row = tl.program_id(0).to(tl.int64)
     points += row * n * 3

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -38,20 +39,19 @@ class BatchedMuon(torch.optim.Muon):
             for matrices in _by_shape(group["params"]):
                 self._update(matrices, group)
 
-    def _update(self, matrices: Sequence[nn.Parameter], group: dict[str, object]) -> None:
+    def _update(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
         """One step of matrices of one shape: Nesterov momentum, orthogonalised."""
-        rate, decay = float(group["lr"]), float(group["weight_decay"])  # type: ignore[arg-type]
-        momentum = float(group["momentum"])  # type: ignore[arg-type]
+        rate, momentum = group["lr"], group["momentum"]
         gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
         buffers = [self._buffer(matrix) for matrix in matrices]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
-        ahead = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
-        update = orthogonalized(ahead, steps=int(group["ns_steps"])).to(ahead.dtype)  # type: ignore[call-overload]
+        ahead = torch.stack(gradients).lerp(torch.stack(buffers), momentum)
+        update = orthogonalized(ahead, group["ns_steps"]).to(ahead.dtype)
         scale = rate * _RMS_OF_ADAMW * math.sqrt(max(ahead.shape[1:]))
-        torch._foreach_mul_(matrices, 1 - rate * decay)
+        torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
         torch._foreach_add_(matrices, list(update.unbind()), alpha=-scale)
 
-    def _buffer(self, matrix: nn.Parameter) -> Tensor:
+    def _buffer(self, matrix: Tensor) -> Tensor:
         state = self.state[matrix]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
@@ -81,10 +81,10 @@ def orthogonalized(
     return x.mT if tall else x
 
 
-def _by_shape(matrices: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+def _by_shape(matrices: Iterable[Tensor]) -> Iterator[list[Tensor]]:
     """Those with a gradient, in groups of one shape."""
 
-    def shape(matrix: nn.Parameter) -> tuple[int, ...]:
+    def shape(matrix: Tensor) -> tuple[int, ...]:
         return tuple(matrix.shape)
 
     trained = [matrix for matrix in matrices if matrix.grad is not None]

@@ -87,6 +87,21 @@ def test_writes_the_same_shards_again(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(first, field), getattr(second, field))
 
 
+def test_the_number_of_processes_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.data.synthesize.SHAPES_PER_SHARD", 4)
+    points = PointCounts(64, 64, 64)
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        written = synthesize(folder, per_category=1, seed=5, points=points, workers=workers)
+        assert written == 7
+    alone, together = (sorted((tmp_path / name).iterdir()) for name in ("1", "2"))
+    assert [file.name for file in alone] == [file.name for file in together]
+    assert len(alone) == 2
+    assert [file.read_bytes() for file in alone] == [file.read_bytes() for file in together]
+
+
 def test_keeps_finished_shards_and_adds_other_seeds(tmp_path: Path) -> None:
     synthesize(tmp_path, per_category=0, jumbles=2, seed=0)
     (shard,) = tmp_path.iterdir()
