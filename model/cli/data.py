@@ -94,7 +94,7 @@ def data() -> None:
 )
 @parameter_option(_synthesize, "device", str, "Torch device that evaluates the shapes.")
 @parameter_option(_synthesize, "batch", click.IntRange(1), "Shapes evaluated at once.")
-@parameter_option(_synthesize, "workers", click.IntRange(1), "Processes, each on one CPU thread.")
+@parameter_option(_synthesize, "workers", click.IntRange(1), "Processes that share the work.")
 @_points_options
 @json_option
 def synth(

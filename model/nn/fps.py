@@ -24,7 +24,7 @@ def farthest_point_sampling(points: Float[Tensor, "b n 3"], count: int) -> Int64
     n = points.shape[1]
     if count > n:
         raise ValueError(f"cannot sample {count} points out of {n}")
-    if points.device.type == "cuda" and n <= _IN_REGISTERS and find_spec("triton"):
+    if points.device.type == "cuda" and count > 0 and n <= _IN_REGISTERS and find_spec("triton"):
         from model.nn import fps_kernel  # noqa: PLC0415 - triton comes with torch for GPUs alone
 
         return fps_kernel.sample(points, count)

@@ -19,7 +19,8 @@ def sample(points: Float[Tensor, "b n 3"], count: int) -> Int64[Tensor, "b count
     chosen = torch.empty(batch, count, dtype=torch.int64, device=points.device)
     block = triton.next_power_of_2(n)
     warps = min(max(block // 256, 1), 16)
-    _kernel[(batch,)](points.float().contiguous(), chosen, n, count, block, num_warps=warps)
+    with torch.cuda.device_of(points):  # Triton launches on the current device
+        _kernel[(batch,)](points.float().contiguous(), chosen, n, count, block, num_warps=warps)
     return chosen
 
 

@@ -46,7 +46,8 @@ class BatchedMuon(torch.optim.Muon):
         buffers = [self._buffer(matrix) for matrix in matrices]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         ahead = torch.stack(gradients).lerp(torch.stack(buffers), momentum)
-        update = orthogonalized(ahead, group["ns_steps"]).to(ahead.dtype)
+        coefficients, steps = group["ns_coefficients"], group["ns_steps"]
+        update = orthogonalized(ahead, steps, coefficients).to(ahead.dtype)
         scale = rate * _RMS_OF_ADAMW * math.sqrt(max(ahead.shape[1:]))
         torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
         torch._foreach_add_(matrices, list(update.unbind()), alpha=-scale)
@@ -62,7 +63,7 @@ class BatchedMuon(torch.optim.Muon):
 def orthogonalized(
     matrices: Float[Tensor, "n r c"],
     steps: int,
-    coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
+    coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),  # the library's
 ) -> Float[Tensor, "n r c"]:
     """Each matrix with its singular values brought near 1, in bfloat16 (Jordan et al., 2024).
 
