@@ -15,6 +15,7 @@ reference: `AutoEncoder.query_reference`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from jaxtyping import Float
@@ -71,6 +72,10 @@ class OccupancyField:
         """Logits of occupancy at points of the canonical frame (Eq. 9)."""
         u = self._query_vectors(queries)
         logits = self.bias.unsqueeze(-1)
+        if u.device.type == "cuda" and not u.requires_grad and find_spec("triton"):
+            from model import fieldkernel  # noqa: PLC0415 - triton comes with torch for GPUs alone
+
+            return logits + fieldkernel.attended(u, self.keys, self.values)
         for key, value in zip(self.keys, self.values, strict=True):
             heads, tokens = key.shape[1:3]
             scores = (u @ key.flatten(1, 2).mT).unflatten(-1, (heads, tokens))
