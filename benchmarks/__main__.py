@@ -12,20 +12,27 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from unittest import mock
 
 import numpy as np
 import torch
 import trimesh
+from torch import nn
 
+from model import gridfield
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.edm import denoise
+from model.field import OccupancyField, QueryAttention, fold
 from model.geometry.sampling import to_point_cloud
-from model.grid import evaluate_grid
+from model.grid import HALF_EXTENT, QUERY_CHUNK, evaluate_grid
+from model.gridfield import GridField
 from model.latents import Latents
+from model.nn.embeddings import PointEmbedding
 from model.pipeline import ShapePipeline
 
 REPEATS = 5
 QUERIES = 32_768
+PAPER_QUERIES = 2_048
 
 
 @dataclass(frozen=True)
@@ -59,28 +66,76 @@ def compare(
     return Comparison(what, slow[0], fast[0], medians[slow[0]], medians[fast[0]])
 
 
-def queries(pipeline: ShapePipeline, latents: Latents) -> Comparison:
-    """The query function of Eq. 9, folded against module by module."""
+def queries(pipeline: ShapePipeline, latents: Latents) -> list[Comparison]:
+    """The query function of Eq. 9: module by module, folded, by tables of a grid."""
     autoencoder = pipeline.autoencoder
     features = autoencoder.decode_features(latents)
-    field = autoencoder.fold(features)
-    points = torch.rand(1, QUERIES, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    chunks = points.split(4096, dim=1)
-    return compare(
+    return query_forms(
         f"{QUERIES} queries",
-        ("modules", lambda: [autoencoder.query_reference(chunk, features) for chunk in chunks]),
-        ("folded", lambda: [field(chunk) for chunk in chunks]),
+        QUERIES,
+        lambda points: autoencoder.query_reference(points, features),
+        autoencoder.fold(features),
     )
 
 
-def grid(pipeline: ShapePipeline, latents: Latents, resolution: int) -> Comparison:
-    """A grid of logits, every sample against coarse to fine."""
+def paper_queries() -> list[Comparison]:
+    """The same at the paper's size, with random weights and features."""
+    channels, tokens = 1024, (128, 512, 2048)
+    torch.manual_seed(0)
+    embedding, to_logit = PointEmbedding(channels), nn.Linear(channels * len(tokens), 1)
+    attentions = nn.ModuleList(QueryAttention(channels, 64) for _ in tokens)
+    features = tuple(torch.randn(1, count, channels) for count in tokens)
+
+    def modules(points: torch.Tensor) -> torch.Tensor:
+        embedded = embedding(points)
+        attended = [a(embedded, f) for a, f in zip(attentions, features, strict=True)]
+        logits: torch.Tensor = to_logit(torch.cat(attended, dim=-1))
+        return logits
+
+    field = fold(embedding, attentions, to_logit, features)
+    return query_forms(f"{PAPER_QUERIES} queries, paper size", PAPER_QUERIES, modules, field)
+
+
+def query_forms(
+    what: str, count: int, modules: Callable[[torch.Tensor], object], field: OccupancyField
+) -> list[Comparison]:
+    """Three ways to the logits of `count` samples of a grid in the middle of the shape."""
+    resolution = 128
+    spacing = 2 * HALF_EXTENT / resolution
+    at = GridField(field, -HALF_EXTENT, spacing, resolution + 1)
+    axis = torch.arange(resolution + 1)
+    indices = torch.cartesian_prod(axis[resolution // 2 :], axis, axis)[:count]
+    chunks = (indices * spacing - HALF_EXTENT).unsqueeze(0).split(QUERY_CHUNK, dim=1)
+    by_modules = "modules", lambda: [modules(chunk) for chunk in chunks]
+    folded = "folded", lambda: [field(chunk) for chunk in chunks]
+    tables = "tables", lambda: [at(part) for part in indices.split(QUERY_CHUNK)]
+    return [
+        compare(what, by_modules, folded),
+        compare(what, folded, tables),
+        compare(what, by_modules, tables),
+    ]
+
+
+def grids(pipeline: ShapePipeline, latents: Latents, resolution: int) -> list[Comparison]:
+    """A grid of logits: every sample against coarse to fine, without tables against with them."""
     field = pipeline.autoencoder.decode(latents)
-    return compare(
-        f"grid of {resolution}^3 cells",
-        ("dense", lambda: evaluate_grid(field, resolution, lambda _: None, refinement=1)),
-        ("tracked", lambda: evaluate_grid(field, resolution, lambda _: None)),
-    )
+
+    def dense() -> object:
+        return evaluate_grid(field, resolution, lambda _: None, refinement=1)
+
+    def tracked() -> object:
+        return evaluate_grid(field, resolution, lambda _: None)
+
+    def without_tables(evaluate: Callable[[], object]) -> Callable[[], object]:
+        absent = mock.Mock(return_value=False)
+        return mock.patch.object(gridfield, "has_numba", absent)(evaluate)
+
+    what = f"grid of {resolution}^3 cells"
+    return [
+        compare(what, ("dense", dense), ("tracked", tracked)),
+        compare(f"{what}, dense", ("folded", without_tables(dense)), ("tables", dense)),
+        compare(f"{what}, tracked", ("folded", without_tables(tracked)), ("tables", tracked)),
+    ]
 
 
 def batching(pipeline: ShapePipeline, rows: int) -> Comparison:
@@ -118,9 +173,10 @@ def main() -> None:
     print("| what | slower | faster | ratio |\n|---|---|---|---:|")
     with torch.inference_mode():
         for comparison in (
-            queries(pipeline, latents),
-            grid(pipeline, latents, 64),
-            grid(pipeline, latents, 128),
+            *queries(pipeline, latents),
+            *paper_queries(),
+            *grids(pipeline, latents, 64),
+            *grids(pipeline, latents, 128),
             batching(pipeline, 4),
         ):
             print(comparison.row(), flush=True)

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from model.field import OccupancyField
+from model.gridfield import GridField
 
 HALF_EXTENT = 1.05  # the grid spans [-HALF_EXTENT, HALF_EXTENT]^3 of the canonical frame
 QUERY_CHUNK = 4096  # queries evaluated at once
@@ -51,14 +52,15 @@ def evaluate_grid(
     spacing = 2 * HALF_EXTENT / resolution
     coarse_cells = -(-resolution // refinement)
     device = field.bias.device
+    samples = coarse_cells * refinement + 1
+    at = GridField(field, -HALF_EXTENT, spacing, samples, threads=torch.get_num_threads())
     count = 0
 
     def ask(indices: Int64[Tensor, "n 3"], step: int) -> Float[Tensor, "n"]:
         nonlocal count
         logits = []
         for chunk in indices.split(QUERY_CHUNK):
-            points = chunk * (step * spacing) - HALF_EXTENT
-            logits.append(field(points.unsqueeze(0)).squeeze(0))
+            logits.append(at(chunk * step))
             on_chunk(len(chunk))
         count += len(indices)
         return torch.cat(logits)

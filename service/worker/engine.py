@@ -16,6 +16,7 @@ from model.evaluation.metrics import chamfer_distance, f_score
 from model.geometry.mesh import export_mesh
 from model.geometry.sampling import sample_surface
 from model.geometry.simplification import simplify
+from model.gridfield import prepare
 from model.latentfile import LatentFileError
 from model.latents import Latents
 from model.pipeline import ShapePipeline
@@ -71,6 +72,8 @@ class Engine:
         """The engine that the settings describe, in a process that does nothing else."""
         torch.set_num_threads(settings.threads or available_cores())
         pipeline = ShapePipeline.load(settings.weights, device=settings.device)
+        if pipeline.device.type == "cpu":
+            prepare()
         store = LocalBlobStore(settings.blob_dir)
         return cls(pipeline, store, latents_retention_s=settings.latents_retention_s)
 
