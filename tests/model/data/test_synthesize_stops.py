@@ -24,7 +24,11 @@ def synthesis(tmp_path: Path) -> subprocess.Popen[bytes]:
     command += ["--per-category", "2000", "--workers", "2"]
     command += ["--surface-points", "64", "--volume-points", "64", "--near-points", "64"]
     process = subprocess.Popen(
-        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_answer_interrupts,
     )
     _wait_until(lambda: any(tmp_path.glob("*.safetensors")), "no shard was written")
     return process
@@ -41,6 +45,11 @@ def test_a_signal_ends_all_processes(
     files = list(tmp_path.glob("*.safetensors"))
     assert all(len(read_header(file).names) == 256 for file in files)
     assert len(files) < 54  # of 55: it was stopped early
+
+
+def _answer_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_until(condition: object, failure: str) -> None:
