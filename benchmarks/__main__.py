@@ -1,7 +1,7 @@
 """Measures the bundled model and prints a Markdown table: `make bench`.
 
 Each row compares two ways to the same result, timed in turn within one run, as CPU seconds of this
-process on one thread; the ratio is what counts, since machines differ.
+process on one thread; the ratio is what counts, since machines differ. Rows of queries count them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from unittest import mock
 
+import mcubes
 import numpy as np
 import torch
 import trimesh
@@ -24,7 +25,9 @@ from model.diffusion.denoiser import Denoiser
 from model.diffusion.edm import denoise
 from model.field import OccupancyField, QueryAttention, fold
 from model.geometry.sampling import to_point_cloud
-from model.grid import HALF_EXTENT, QUERY_CHUNK, evaluate_grid
+from model.geometry.surface import extract_surface
+from model.geometry.tracking import track
+from model.grid import COARSE, HALF_EXTENT, QUERY_CHUNK, evaluate_grid, track_surface
 from model.gridfield import GridField
 from model.latents import Latents
 from model.nn.embeddings import PointEmbedding
@@ -40,15 +43,14 @@ class Comparison:
     what: str
     slow: str
     fast: str
-    slow_s: float
-    fast_s: float
+    slow_cost: float
+    fast_cost: float
+    form: str = "{:.3f} s"
 
     def row(self) -> str:
-        ratio = self.slow_s / self.fast_s
-        return (
-            f"| {self.what} | {self.slow}: {self.slow_s:.3f} s | {self.fast}: {self.fast_s:.3f} s "
-            f"| **{ratio:.1f}x** |"
-        )
+        slow, fast = self.form.format(self.slow_cost), self.form.format(self.fast_cost)
+        ratio = self.slow_cost / self.fast_cost
+        return f"| {self.what} | {self.slow}: {slow} | {self.fast}: {fast} | **{ratio:.1f}x** |"
 
 
 def compare(
@@ -121,10 +123,10 @@ def grids(pipeline: ShapePipeline, latents: Latents, resolution: int) -> list[Co
     field = pipeline.autoencoder.decode(latents)
 
     def dense() -> object:
-        return evaluate_grid(field, resolution, lambda _: None, refinement=1)
+        return evaluate_grid(field, resolution, lambda _: None)
 
     def tracked() -> object:
-        return evaluate_grid(field, resolution, lambda _: None)
+        return track_surface(field, resolution, lambda _: None)
 
     def without_tables(evaluate: Callable[[], object]) -> Callable[[], object]:
         absent = mock.Mock(return_value=False)
@@ -136,6 +138,31 @@ def grids(pipeline: ShapePipeline, latents: Latents, resolution: int) -> list[Co
         compare(f"{what}, dense", ("folded", without_tables(dense)), ("tables", dense)),
         compare(f"{what}, tracked", ("folded", without_tables(tracked)), ("tables", tracked)),
     ]
+
+
+def grid_queries(pipeline: ShapePipeline, latents: Latents, resolution: int) -> Comparison:
+    """How often the field is asked for a surface, at every sample against coarse to fine."""
+    field = pipeline.autoencoder.decode(latents)
+    tracked = track_surface(field, resolution, lambda _: None).queries
+    what, every = f"queries for {resolution}^3 cells", (resolution + 1) ** 3
+    return Comparison(what, "dense", "tracked", every, tracked, form="{:,.0f}")
+
+
+def extraction(resolution: int) -> Comparison:
+    """A torus meshed from logits: of the whole grid by PyMCubes, along its surface from blocks."""
+    spacing = 2 * HALF_EXTENT / resolution
+
+    def torus(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return 0.2 - np.hypot(np.hypot(x, y) - 0.7, z)
+
+    axis = np.linspace(-HALF_EXTENT, HALF_EXTENT, resolution + 1, dtype=np.float32)
+    whole = torus(axis[:, None, None], axis[:, None], axis)
+    blocks = track(lambda indices: torus(*axis[indices.T]), resolution, coarse=COARSE)
+    return compare(
+        f"mesh of {resolution}^3 cells",
+        ("PyMCubes", lambda: mcubes.marching_cubes(whole, 0.0)),
+        ("sparse", lambda: extract_surface(blocks, lower=(-HALF_EXTENT,) * 3, spacing=spacing)),
+    )
 
 
 def batching(pipeline: ShapePipeline, rows: int) -> Comparison:
@@ -177,6 +204,10 @@ def main() -> None:
             *paper_queries(),
             *grids(pipeline, latents, 64),
             *grids(pipeline, latents, 128),
+            grid_queries(pipeline, latents, 128),
+            grid_queries(pipeline, latents, 256),
+            extraction(128),
+            extraction(256),
             batching(pipeline, 4),
         ):
             print(comparison.row(), flush=True)

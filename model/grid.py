@@ -1,8 +1,7 @@
-"""Evaluation of an occupancy field on a regular grid, coarse to fine.
+"""The surface of an occupancy field on a regular grid of the canonical frame.
 
-Only cells near the surface are asked at full resolution: coarse cells whose corners differ in sign,
-and then, until nothing is left, every cell into which the surface found so far continues. So each
-component that the coarse grid touches is found whole.
+`track_surface` asks the field along its surface alone, coarse to fine, and keeps what it asked in
+sparse blocks. `evaluate_grid` asks every sample and keeps them all: the reference.
 """
 
 from __future__ import annotations
@@ -12,113 +11,114 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Float32, Int64
-from torch import Tensor
+from jaxtyping import Float32, Float64, Int64
 
 from model.field import OccupancyField
+from model.geometry.blocks import Blocks
+from model.geometry.isosurface import enclose, extract_isosurface
+from model.geometry.surface import extract_surface
+from model.geometry.tracking import track
 from model.gridfield import GridField
 
 HALF_EXTENT = 1.05  # the grid spans [-HALF_EXTENT, HALF_EXTENT]^3 of the canonical frame
 QUERY_CHUNK = 4096  # queries evaluated at once
+COARSE = 32  # most cells a side of the grid that tracking begins with
 
 OnChunk = Callable[[int], None]
 """Called with the number of queries done since the last call; may raise to stop."""
 
+Surface = tuple[Float64[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]
+"""Vertices in the canonical frame, and faces: outward and closed, empty without a surface."""
 
-@dataclass(frozen=True)
-class GridLogits:
-    """Logits at the (R + 1)^3 corners of R^3 cells.
+
+class Samples:
+    """A field of one shape, to be asked at the samples of a grid of `resolution` cells a side.
 
     Sample (i, j, k) lies at lower + spacing * (i, j, k) in the canonical frame.
     """
 
-    values: Float32[np.ndarray, "x y z"]
-    lower: float  # coordinate of the first sample, the same on each axis
-    spacing: float  # cell size in the canonical frame
-    queries: int  # points at which the field was really asked
+    lower = -HALF_EXTENT  # coordinate of the first sample, the same on each axis
 
+    def __init__(self, field: OccupancyField, resolution: int, on_chunk: OnChunk) -> None:
+        self.spacing = 2 * HALF_EXTENT / resolution  # cell size in the canonical frame
+        self.queries = 0  # samples at which the field was asked
+        self._on_chunk, self._device = on_chunk, field.bias.device
+        threads = torch.get_num_threads()
+        self._at = GridField(field, self.lower, self.spacing, resolution + 1, threads)
 
-@torch.inference_mode()
-def evaluate_grid(
-    field: OccupancyField, resolution: int, on_chunk: OnChunk, refinement: int = 4
-) -> GridLogits:
-    """Logits of a field (of one shape) on a grid of `resolution` cells a side.
-
-    A coarse cell has `refinement` fine cells a side; 1 asks every sample (the dense reference).
-    """
-    if len(field) != 1:
-        raise ValueError(f"a grid is of one shape, the field holds {len(field)}")
-    spacing = 2 * HALF_EXTENT / resolution
-    coarse_cells = -(-resolution // refinement)
-    device = field.bias.device
-    samples = coarse_cells * refinement + 1
-    at = GridField(field, -HALF_EXTENT, spacing, samples, threads=torch.get_num_threads())
-    count = 0
-
-    def ask(indices: Int64[Tensor, "n 3"], step: int) -> Float[Tensor, "n"]:
-        nonlocal count
+    @torch.inference_mode()
+    def __call__(self, indices: Int64[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
+        """Logits at samples."""
         logits = []
-        for chunk in indices.split(QUERY_CHUNK):
-            logits.append(at(chunk * step))
-            on_chunk(len(chunk))
-        count += len(indices)
-        return torch.cat(logits)
-
-    corners = coarse_cells + 1
-    coarse = ask(_all_indices(corners, device), refinement).view(corners, corners, corners)
-    fine = coarse if refinement == 1 else _refine(coarse, refinement, ask)
-    kept = slice(0, resolution + 1)
-    values = fine[kept, kept, kept].float().cpu().numpy()
-    return GridLogits(np.ascontiguousarray(values), -HALF_EXTENT, spacing, count)
+        for chunk in torch.from_numpy(indices).to(self._device).split(QUERY_CHUNK):
+            logits.append(self._at(chunk))
+            self._on_chunk(len(chunk))
+        self.queries += len(indices)
+        return torch.cat(logits).cpu().numpy()
 
 
-def _refine(
-    coarse: Float[Tensor, "a a a"],
-    refinement: int,
-    ask: Callable[[Tensor, int], Tensor],
-) -> Float[Tensor, "b b b"]:
-    """Interpolate the coarse samples, then replace them by real ones along the whole surface."""
-    size = (len(coarse) - 1) * refinement + 1
-    fine = F.interpolate(
-        coarse[None, None], size=(size,) * 3, mode="trilinear", align_corners=True
-    )[0, 0]
-    known = torch.zeros_like(fine, dtype=torch.bool)
-    known[::refinement, ::refinement, ::refinement] = True
-    active = _sign_change_cells(coarse)
-    reached = torch.zeros_like(active)
-    while active.any():
-        reached |= active
-        wanted = _samples_of_cells(active, refinement) & ~known
-        indices = wanted.nonzero()
-        if len(indices):
-            fine[wanted] = ask(indices, 1)
-        known |= wanted
-        active = _crossed_cells(fine > 0, refinement) & ~reached
-    return fine
+@dataclass(frozen=True)
+class GridLogits:
+    """Logits at the (R + 1)^3 corners of R^3 cells."""
+
+    values: Float32[np.ndarray, "x y z"]
+    lower: float
+    spacing: float
+    queries: int  # samples at which the field was asked
+
+    def surface(self) -> Surface:
+        """The surface by PyMCubes."""
+        lower = self.lower - self.spacing
+        return extract_isosurface(enclose(self.values), lower=(lower,) * 3, spacing=self.spacing)
 
 
-def _all_indices(corners: int, device: torch.device) -> Int64[Tensor, "n 3"]:
-    axis = torch.arange(corners, device=device)
-    return torch.cartesian_prod(axis, axis, axis)
+@dataclass(frozen=True)
+class TrackedLogits:
+    """Logits at the corners of the cells that the surface enters, and at samples on the way."""
+
+    blocks: Blocks
+    lower: float
+    spacing: float
+    queries: int  # samples at which the field was asked
+
+    def surface(self) -> Surface:
+        """The surface by marching cubes on blocks, with the triangles of `GridLogits.surface`."""
+        return extract_surface(self.blocks, lower=(self.lower,) * 3, spacing=self.spacing)
 
 
-def _sign_change_cells(samples: Float[Tensor, "a a a"]) -> Bool[Tensor, "c c c"]:
-    """Cells whose eight corners are not all on one side."""
-    inside = (samples > 0).float()[None, None]
-    most = F.max_pool3d(inside, 2, stride=1)[0, 0]
-    least = -F.max_pool3d(-inside, 2, stride=1)[0, 0]
-    return most != least
+def evaluate_grid(field: OccupancyField, resolution: int, on_chunk: OnChunk) -> GridLogits:
+    """Logits of a field (of one shape) at all samples of a grid of `resolution` cells a side."""
+    ask = Samples(field, resolution, on_chunk)
+    values = np.empty((resolution + 1,) * 3, dtype=np.float32)
+    indices = np.indices((1, *values.shape[1:])).reshape(3, -1).T
+    for layer in values:
+        layer[:] = ask(indices).reshape(layer.shape)
+        indices[:, 0] += 1
+    return GridLogits(values, ask.lower, ask.spacing, ask.queries)
 
 
-def _samples_of_cells(cells: Bool[Tensor, "c c c"], refinement: int) -> Bool[Tensor, "b b b"]:
-    """The fine samples inside and on the border of coarse cells."""
-    blocks = cells.float()[None, None].repeat_interleave(refinement, 2)
-    blocks = blocks.repeat_interleave(refinement, 3).repeat_interleave(refinement, 4)
-    return F.max_pool3d(F.pad(blocks, (1,) * 6), 2, stride=1)[0, 0] > 0
+def track_surface(
+    field: OccupancyField,
+    resolution: int,
+    on_chunk: OnChunk,
+    *,
+    seeds: Float32[np.ndarray, "n 3"] | None = None,
+    exhaustive: bool = False,
+) -> TrackedLogits:
+    """Logits of a field (of one shape) along its surface in a grid of `resolution` cells a side.
 
-
-def _crossed_cells(inside: Bool[Tensor, "b b b"], refinement: int) -> Bool[Tensor, "c c c"]:
-    """Coarse cells that hold a sign change between neighbouring fine samples."""
-    fine_cells = _sign_change_cells(inside.float()).float()[None, None]
-    return F.max_pool3d(fine_cells, refinement)[0, 0] > 0
+    Args:
+        field: of one shape.
+        resolution: cells a side.
+        on_chunk: told of each chunk of queries; may raise to stop.
+        seeds: points in the canonical frame, such as an encoded cloud's, whose cells are looked at
+            too; so is found what no coarse grid shows.
+        exhaustive: ask every sample.
+    """
+    ask = Samples(field, resolution, on_chunk)
+    cells = None
+    if seeds is not None:
+        cells = np.floor((seeds - ask.lower) / ask.spacing).astype(np.int64)
+        cells = cells.clip(0, resolution - 1)
+    blocks = track(ask, resolution, coarse=resolution if exhaustive else COARSE, seeds=cells)
+    return TrackedLogits(blocks, ask.lower, ask.spacing, ask.queries)

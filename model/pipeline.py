@@ -17,8 +17,7 @@ from model.checkpoint import Checkpoint, load_checkpoint
 from model.config import SamplingDefaults
 from model.device import resolve_device
 from model.diffusion.sampler import SOLVERS
-from model.geometry.isosurface import extract_isosurface
-from model.grid import evaluate_grid
+from model.grid import COARSE, track_surface
 from model.latents import Latents
 
 STARTER_WEIGHTS = Path(__file__).parent / "weights" / "starter"
@@ -147,28 +146,44 @@ class ShapePipeline:
 
     @torch.inference_mode()
     def meshes(
-        self, latents: Latents, *, resolution: int, observe: Observer = unobserved
+        self,
+        latents: Latents,
+        *,
+        resolution: int,
+        seeds: Sequence[Float32[np.ndarray, "_n 3"] | None] | None = None,
+        exhaustive: bool = False,
+        observe: Observer = unobserved,
     ) -> list[trimesh.Trimesh]:
-        """The surfaces of a batch of latents, welded and outward-facing, canonical frame.
+        """The surfaces of a batch of latents, welded, closed and outward-facing, canonical frame.
 
-        A layer of outside samples around the grid closes what would leave it. A field that is
-        outside everywhere gives a mesh without faces.
+        A field that is outside everywhere gives a mesh without faces.
+
+        Args:
+            latents: one row a shape.
+            resolution: cells a side of the grid.
+            seeds: points, one array a row, near which the surface is looked for too: what was
+                encoded, for instance. None, for a row or for all: only where the field leads.
+            exhaustive: ask the field at every sample of the grid.
+            observe: told of each decoded chunk; may raise to stop.
         """
+        if seeds is not None and len(seeds) != len(latents):
+            raise ValueError(f"seeds must have one entry a row, {len(latents)}, not {len(seeds)}")
         on_device = Latents(tuple(level.to(self.device) for level in latents.levels))
         with self._precision():
             features = self.autoencoder.decode_features(on_device)
         field = self.autoencoder.fold(tuple(level.float() for level in features))
         meshes = []
+        expected = (resolution + 1) ** 3 if exhaustive else COARSE**3 + 4 * resolution**2
         for row in range(len(latents)):
-            progress = _DecodeProgress(observe, row, len(latents), resolution)
-            grid = evaluate_grid(field.row(row), resolution, progress)
-            observe("mesh", row / len(latents))
-            vertices, faces = extract_isosurface(
-                np.pad(grid.values, 1, constant_values=-np.abs(grid.values).max()),
-                lower=(grid.lower - grid.spacing,) * 3,
-                spacing=grid.spacing,
+            tracked = track_surface(
+                field.row(row),
+                resolution,
+                _DecodeProgress(observe, row, len(latents), expected),
+                seeds=None if seeds is None else seeds[row],
+                exhaustive=exhaustive,
             )
-            meshes.append(trimesh.Trimesh(vertices, faces, process=False))
+            observe("mesh", row / len(latents))
+            meshes.append(trimesh.Trimesh(*tracked.surface(), process=False))
         return meshes
 
     def _kept_levels(self, parents: Latents, keep_level: int | None) -> list[torch.Tensor]:
@@ -194,10 +209,10 @@ class ShapePipeline:
 class _DecodeProgress:
     """Turns counts of queries into a fraction that only grows; the total is an estimate."""
 
-    def __init__(self, observe: Observer, row: int, rows: int, resolution: int) -> None:
+    def __init__(self, observe: Observer, row: int, rows: int, expected: int) -> None:
         self.observe = observe
         self.row, self.rows = row, rows
-        self.expected = (resolution / 4 + 1) ** 3 + 12 * resolution**2
+        self.expected = expected
         self.done = 0
 
     def __call__(self, queries: int) -> None:

@@ -1,10 +1,10 @@
-"""Marching cubes on a dense grid of logits: the reference that faster extractors must match."""
+"""Marching cubes on a dense grid of logits: the reference that `extract_surface` must match."""
 
 import mcubes
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-_NUDGE = np.float32(1e-7)
+NUDGE = np.float32(1e-7)
 
 
 def extract_isosurface(
@@ -39,6 +39,17 @@ def extract_isosurface(
         return np.empty((0, 3)), np.empty((0, 3), dtype=np.int64)
     # A sample that is exactly zero would put the vertices of all its edges on one spot, which
     # makes degenerate faces; a nudge to the outside keeps them apart.
-    nudged = np.where(logits == 0, -_NUDGE, logits)
+    nudged = np.where(logits == 0, -NUDGE, logits)
     vertices, faces = mcubes.marching_cubes(nudged, 0.0)
     return vertices * spacing + np.asarray(lower), faces.astype(np.int64)
+
+
+def enclose(logits: Float32[np.ndarray, "x y z"]) -> Float32[np.ndarray, "x+2 y+2 z+2"]:
+    """The grid with a layer of outside samples around it, which closes what reaches the border.
+
+    The layer repeats the border, negative: the surface is closed half a cell outside the grid.
+    """
+    enclosed = np.pad(logits, 1, mode="edge")
+    np.negative(enclosed, out=enclosed, where=enclosed > 0)
+    enclosed[1:-1, 1:-1, 1:-1] = logits
+    return enclosed
