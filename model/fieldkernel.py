@@ -40,10 +40,11 @@ def attended(
         heads, tokens = value.shape[1:]
         wide = F.pad(key.float() * _LOG2_E, (0, _WIDTH - key.shape[-1])).contiguous()
         grid = (triton.cdiv(count, _ROWS), batch)
-        _add_level[grid](
-            padded, wide, value.float().contiguous(), total, count, heads, tokens,
-            _WIDTH, _ROWS, _TOKENS,
-        )  # fmt: skip
+        with torch.cuda.device_of(padded):  # Triton launches on the current device
+            _add_level[grid](
+                padded, wide, value.float().contiguous(), total, count, heads, tokens,
+                _WIDTH, _ROWS, _TOKENS,
+            )  # fmt: skip
     return total
 
 

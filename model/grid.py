@@ -111,8 +111,8 @@ def track_surface(
         field: of one shape.
         resolution: cells a side.
         on_chunk: told of each chunk of queries; may raise to stop.
-        seeds: points in the canonical frame, such as an encoded cloud's, whose cells are looked at
-            too; so is found what no coarse grid shows.
+        seeds: points in the canonical frame whose cells are looked at too; what no coarse grid
+            shows is found where one of them lies on it.
         exhaustive: ask every sample.
     """
     ask = Samples(field, resolution, on_chunk)

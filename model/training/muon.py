@@ -18,9 +18,9 @@ class BatchedMuon(torch.optim.Muon):
     """`torch.optim.Muon` in far fewer kernels: the same update up to bfloat16's rounding.
 
     The library's takes about 25 small kernels for each matrix, and a transformer has dozens of
-    matrices in a handful of shapes; on a GPU their launches cost more than our networks' backward
-    pass. Its states are the library's. Updates are scaled to the size of AdamW's, so that both can
-    share a learning rate (the library's `match_rms_adamw`).
+    matrices in a handful of shapes (docs/decisions/0012-launches.md). Its states are the library's.
+    Updates are scaled to the size of AdamW's, so that both can share a learning rate (the library's
+    `match_rms_adamw`).
     """
 
     def __init__(self, params: Iterable[nn.Parameter], *, lr: float, weight_decay: float) -> None:
