@@ -12,7 +12,10 @@ from model.geometry.words import corners_of, over_corners, pack
 
 _PLANES = 4  # of a grid that is asked whole, at once
 _BLOCKS = 8192  # whose samples are asked at once
-_NEAR = 0.9  # of the median logit beside the surface: docs/decisions/0014-sparse-surface.md
+
+# What counts as near zero, in medians of the logits beside the surface: on the coarse grid, where
+# most can hide between samples, and on those after it (docs/decisions/0014-sparse-surface.md).
+_NEAR_COARSE, _NEAR = 1.5, 0.9
 
 Ask = Callable[[Int64[np.ndarray, "n 3"]], Float32[np.ndarray, "n"]]
 """Logits at samples of the finest grid, by index."""
@@ -130,7 +133,7 @@ class _Level:
         return np.concatenate(begins), np.concatenate(ends)
 
     def _near(self, beside: Int64[np.ndarray, "m 3"]) -> Int64[np.ndarray, "n 3"]:
-        """Samples that are nearer zero than those beside the surface on the same side mostly are.
+        """Samples that are about as near zero as those beside the surface, on the same side.
 
         What passes between such samples, a thin sheet or a bead, changes no sign at this step.
         """
@@ -138,7 +141,8 @@ class _Level:
         inside, outside = values[values > 0], values[(values <= 0) & np.isfinite(values)]
         if not (len(inside) and len(outside)):
             return beside[:0]
-        least, most = _NEAR * np.median(outside), _NEAR * np.median(inside)
+        share = _NEAR_COARSE if self.coarser is None else _NEAR
+        least, most = share * np.median(outside), share * np.median(inside)
         near = pack((self.blocks.values > least) & (self.blocks.values < most))
         return self.blocks.indices(self.blocks.keys, near & self.blocks.known)
 
