@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from model.checkpoint import Checkpoint, load_checkpoint
 from model.config import SamplingDefaults
 from model.device import resolve_device
 from model.diffusion.sampler import SOLVERS
-from model.grid import COARSE, track_surface
+from model.field import OccupancyField
+from model.grid import COARSE, TrackedLogits, track_surface
 from model.latents import Latents
 
 STARTER_WEIGHTS = Path(__file__).parent / "weights" / "starter"
@@ -144,7 +145,6 @@ class ShapePipeline:
                 on_step=lambda level, fraction: observe(f"denoise_l{level}", fraction),
             )
 
-    @torch.inference_mode()
     def meshes(
         self,
         latents: Latents,
@@ -156,7 +156,30 @@ class ShapePipeline:
     ) -> list[trimesh.Trimesh]:
         """The surfaces of a batch of latents, welded, closed and outward-facing, canonical frame.
 
-        A field that is outside everywhere gives a mesh without faces.
+        A field that is outside everywhere gives a mesh without faces. Arguments are those of
+        `track`.
+        """
+        tracked = self.track(
+            latents, resolution=resolution, seeds=seeds, exhaustive=exhaustive, observe=observe
+        )
+        meshes = []
+        for row, logits in enumerate(tracked):
+            observe("mesh", row / len(latents))
+            meshes.append(trimesh.Trimesh(*logits.surface(), process=False))
+        return meshes
+
+    def track(
+        self,
+        latents: Latents,
+        *,
+        resolution: int,
+        seeds: Sequence[Float32[np.ndarray, "_n 3"] | None] | None = None,
+        exhaustive: bool = False,
+        observe: Observer = unobserved,
+    ) -> Iterator[TrackedLogits]:
+        """Logits along the surfaces of a batch of latents, one shape after the other.
+
+        What is left to do for meshes, `TrackedLogits.surface`, asks the model no more.
 
         Args:
             latents: one row a shape.
@@ -168,23 +191,23 @@ class ShapePipeline:
         """
         if seeds is not None and len(seeds) != len(latents):
             raise ValueError(f"seeds must have one entry a row, {len(latents)}, not {len(seeds)}")
-        on_device = Latents(tuple(level.to(self.device) for level in latents.levels))
-        with self._precision():
-            features = self.autoencoder.decode_features(on_device)
-        field = self.autoencoder.fold(tuple(level.float() for level in features))
-        meshes = []
+        field = self._field(latents)
         expected = (resolution + 1) ** 3 if exhaustive else COARSE**3 + 4 * resolution**2
         for row in range(len(latents)):
-            tracked = track_surface(
+            yield track_surface(
                 field.row(row),
                 resolution,
                 _DecodeProgress(observe, row, len(latents), expected),
                 seeds=None if seeds is None else seeds[row],
                 exhaustive=exhaustive,
             )
-            observe("mesh", row / len(latents))
-            meshes.append(trimesh.Trimesh(*tracked.surface(), process=False))
-        return meshes
+
+    @torch.inference_mode()
+    def _field(self, latents: Latents) -> OccupancyField:
+        on_device = Latents(tuple(level.to(self.device) for level in latents.levels))
+        with self._precision():
+            features = self.autoencoder.decode_features(on_device)
+        return self.autoencoder.fold(tuple(level.float() for level in features))
 
     def _kept_levels(self, parents: Latents, keep_level: int | None) -> list[torch.Tensor]:
         count = len(parents.levels)

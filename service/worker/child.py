@@ -1,14 +1,17 @@
 """The process that runs the model: receives batches, reports what becomes of each job.
 
-It is a process of its own because meshing holds the interpreter for long stretches, and because a
-crash of the model must not take the worker's leases with it.
+It is a process of its own because a model holds the interpreter for long stretches, and because its
+crash must not take the worker's leases with it.
 """
 
 import contextlib
 import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -25,8 +28,9 @@ _PROGRESS_INTERVAL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """To the child: run these jobs together."""
+    """To the child, while it is free: run these jobs together, as the batch of this number."""
 
+    batch: int
     jobs: tuple[Job, ...]
 
 
@@ -59,6 +63,7 @@ class LoadFailed:
 class Progress:
     """From the child: what goes on in a job, and how far it is (0 to 1)."""
 
+    batch: int
     job_id: str
     stage: Stage
     progress: float
@@ -68,18 +73,39 @@ class Progress:
 class Finished:
     """From the child: how a job ended."""
 
+    batch: int
     job_id: str
     outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
-    """From the child: all jobs of the batch have ended; device memory in bytes, by kind."""
+class Free:
+    """From the child: it can run another batch, while jobs of this one may still be finished.
 
+    Attributes:
+        memory: of the device, in bytes, by kind.
+    """
+
+    batch: int
     memory: dict[str, int]
 
 
-Report = Ready | LoadFailed | Progress | Finished | Idle
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From the child: all jobs of the batch have ended."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """From the child: it cannot go on, and has to be replaced."""
+
+    detail: str
+
+
+BatchReport = Progress | Finished | Free | Ended
+Report = Ready | LoadFailed | BatchReport | Broken
 
 
 class ParentGone(BaseException):
@@ -97,24 +123,55 @@ class BatchEngine(Protocol):
     def device(self) -> str:
         """Where it computes, such as ``cuda:0``."""
 
-    def run(self, jobs: Sequence[Job], reporter: Reporter) -> None:
+    def run(self, jobs: Sequence[Job], reporter: Reporter) -> Future[None]:
         """Run jobs of one batch key; one that fails or is canceled leaves the others alone.
 
-        An error that escapes means that the process cannot go on.
+        Returns when another batch can be run, with what is done when all jobs have ended. An error
+        that escapes, here or there, means that the process cannot go on.
         """
 
     def memory(self) -> dict[str, int]:
         """Bytes of device memory by kind; empty where the device has none of its own."""
 
 
-class PipeReporter:
-    """A ``Reporter`` over the pipe to the parent; reads the parent's cancellations as well.
+class Channel:
+    """The child's end of the pipe to the parent. Reports may be sent from any thread.
 
     All methods raise ``ParentGone`` where the parent has ended.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._sending = threading.Lock()
+
+    def send(self, report: Report) -> None:
+        """Tell the parent."""
+        try:
+            with self._sending:
+                self._connection.send(report)
+        except OSError as error:
+            raise ParentGone from error
+
+    def receive(self) -> Command:
+        """What the parent wants next; waits for it."""
+        try:
+            command: Command = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise ParentGone from error
+        return command
+
+    def received(self) -> Iterator[Command]:
+        """What the parent has said meanwhile."""
+        while self._connection.poll():
+            yield self.receive()
+
+
+class PipeReporter:
+    """A ``Reporter`` of one batch; reads the parent's cancellations as well."""
+
+    def __init__(self, channel: Channel, batch: int) -> None:
+        self._channel = channel
+        self._batch = batch
         self._canceled: set[str] = set()
         self._told: dict[str, tuple[Stage, float]] = {}
 
@@ -124,16 +181,15 @@ class PipeReporter:
         now = time.monotonic()
         if stage is not told_stage or now - told_at >= _PROGRESS_INTERVAL_S:
             self._told[job_id] = (stage, now)
-            _send(self._connection, Progress(job_id, stage, progress))
+            self._channel.send(Progress(self._batch, job_id, stage, progress))
 
     def finished(self, job_id: str, outcome: Outcome) -> None:
         """Tell how a job ended."""
-        _send(self._connection, Finished(job_id, outcome))
+        self._channel.send(Finished(self._batch, job_id, outcome))
 
     def canceled(self, job_id: str) -> bool:
-        """Whether the parent has canceled a job."""
-        while self._connection.poll():
-            command = _receive(self._connection)
+        """Whether the parent has canceled a job; asked by the thread that runs the batch alone."""
+        for command in self._channel.received():
             if isinstance(command, Cancel):
                 self._canceled.add(command.job_id)
         return job_id in self._canceled
@@ -150,14 +206,16 @@ def main(connection: Connection, load: Callable[[], BatchEngine], log_level: str
     # Ctrl-C reaches the whole process group; only the parent decides when work ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(log_level)
+    channel = Channel(connection)
     with contextlib.suppress(ParentGone):
-        engine = _load(connection, load)
-        _send(connection, Ready(engine.model, engine.device))
+        engine = _load(channel, load)
+        channel.send(Ready(engine.model, engine.device))
         while True:
-            command = _receive(connection)
+            command = channel.receive()
             if isinstance(command, Run):
-                engine.run(command.jobs, PipeReporter(connection))
-                _send(connection, Idle(engine.memory()))
+                ended = engine.run(command.jobs, PipeReporter(channel, command.batch))
+                channel.send(Free(command.batch, engine.memory()))
+                ended.add_done_callback(partial(_tell_end, channel, command.batch))
 
 
 def load_engine(settings: WorkerSettings) -> BatchEngine:
@@ -168,25 +226,15 @@ def load_engine(settings: WorkerSettings) -> BatchEngine:
     return Engine.load(settings)
 
 
-def _load(connection: Connection, load: Callable[[], BatchEngine]) -> BatchEngine:
+def _load(channel: Channel, load: Callable[[], BatchEngine]) -> BatchEngine:
     try:
         return load()
     except Exception as error:
         structlog.get_logger().debug("model_load_failed", exc_info=True)
-        _send(connection, LoadFailed(f"{type(error).__name__}: {error}"))
+        channel.send(LoadFailed(f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from error
 
 
-def _send(connection: Connection, report: Report) -> None:
-    try:
-        connection.send(report)
-    except OSError as error:
-        raise ParentGone from error
-
-
-def _receive(connection: Connection) -> Command:
-    try:
-        command: Command = connection.recv()
-    except (EOFError, OSError) as error:
-        raise ParentGone from error
-    return command
+def _tell_end(channel: Channel, batch: int, ended: Future[None]) -> None:
+    error = ended.exception()
+    channel.send(Ended(batch) if error is None else Broken(f"{type(error).__name__}: {error}"))

@@ -3,61 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
 import structlog
 import torch
-import trimesh
 
-from model.evaluation.metrics import chamfer_distance, f_score
-from model.geometry.mesh import export_mesh
-from model.geometry.sampling import sample_surface
-from model.geometry.simplification import simplify
 from model.gridfield import prepare
 from model.latentfile import LatentFileError
 from model.latents import Latents
 from model.pipeline import ShapePipeline
 from service.errors import (
     Canceled,
-    EmptySurface,
     InternalError,
     InvalidLatents,
     OutOfMemory,
     ServiceError,
 )
 from service.jobqueue import lease
-from service.jobs import Job, Operation, ShapeRecord, Stage
+from service.jobs import Job, Operation, Stage
 from service.settings import WorkerSettings
 from service.store.blobs import BlobMissing, BlobStore
 from service.store.local import LocalBlobStore
-from service.store.refs import latents_ref, mesh_ref
 from service.telemetry import LogField
 from service.worker.cores import available_cores
+from service.worker.draft import Draft, Finished
+from service.worker.finisher import OnStage
+from service.worker.finishing import FinishingDiedError, FinishingProcess
 from service.worker.reporter import Reporter
-from service.worker.results import latent_file, mesh_entry, shape_object, shape_record
 from service.worker.task import Task
 
-METRIC_POINTS = 8192
-_METRIC_SEED = 0
-_METRIC_DECIMALS = 6
+_WAITING = 2
+"""Most drafts that wait for the one being finished: enough to keep it busy, little to hold."""
+
+Finish = Callable[[Draft, OnStage], Finished]
+"""Makes a draft's files: a ``Finisher``, here or in a process of its own."""
 
 
 class Engine:
-    """A loaded model with a way to read inputs and write results.
+    """A loaded model with a way to read inputs, and someone to finish what it leaves.
 
     Args:
-        latents_retention_s: how long the shapes it makes are kept.
+        finish: called in another thread, for one draft at a time, while the model goes on.
     """
 
-    def __init__(
-        self, pipeline: ShapePipeline, store: BlobStore, *, latents_retention_s: int
-    ) -> None:
+    def __init__(self, pipeline: ShapePipeline, store: BlobStore, finish: Finish) -> None:
         self._pipeline = pipeline
         self._store = store
-        self._retention_ms = latents_retention_s * 1000
+        self._finish = finish
+        self._finishing = ThreadPoolExecutor(1, "finishing")
+        self._room = BoundedSemaphore(1 + _WAITING)
         self._io = asyncio.Runner()
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger()
         info = pipeline.info
@@ -74,8 +73,12 @@ class Engine:
         pipeline = ShapePipeline.load(settings.weights, device=settings.device)
         if pipeline.device.type == "cpu":
             prepare()
-        store = LocalBlobStore(settings.blob_dir)
-        return cls(pipeline, store, latents_retention_s=settings.latents_retention_s)
+        return cls(pipeline, LocalBlobStore(settings.blob_dir), FinishingProcess(settings))
+
+    def close(self) -> None:
+        """Finish what is under way, then let go of threads and event loop."""
+        self._finishing.shutdown()
+        self._io.close()
 
     @property
     def model(self) -> dict[str, Any]:
@@ -97,11 +100,12 @@ class Engine:
             "reserved": torch.cuda.memory_reserved(device),
         }
 
-    def run(self, jobs: Sequence[Job], reporter: Reporter) -> None:
+    def run(self, jobs: Sequence[Job], reporter: Reporter) -> Future[None]:
         """Run jobs of one batch key: latents together, then surfaces one after the other.
 
-        Each job ends when its own surfaces are done. A job that fails does so by its own typed
-        error. What escapes is an error after which the device cannot be used any more.
+        Returns when the model is free for another batch. A job ends when its own shapes are
+        finished, the future when all jobs have. A job that fails does so by its own typed error.
+        What escapes, here or from the future, is an error after which this process is of no use.
         """
         tasks = []
         for job in jobs:
@@ -111,9 +115,14 @@ class Engine:
                 reporter.finished(job.id, lease.Failed(error=self._typed(error, job).to_dict()))
         rows = [(task, sample) for task in tasks for sample in range(task.samples)]
         made = self._latents(rows, reporter)
+        ends = []
         for task in tasks:
             latents = [made.pop(0) for _ in range(task.samples)]
-            reporter.finished(task.job.id, self._deliver(task, latents, reporter))
+            shapes = [
+                self._begin(task, sample, row, reporter) for sample, row in enumerate(latents)
+            ]
+            ends.append(self._finishing.submit(self._end, task, shapes, reporter))
+        return self._finishing.submit(_await, ends)
 
     # Inputs
 
@@ -182,87 +191,72 @@ class Engine:
 
     # Surfaces
 
-    def _deliver(
-        self, task: Task, latents: list[Latents | ServiceError], reporter: Reporter
-    ) -> lease.Outcome:
-        """Turn a job's latents into its files and its outcome."""
-        timings_ms = task.stopwatch.timings_ms
-        shapes: list[dict[str, Any]] = []
-        records: list[ShapeRecord] = []
+    def _begin(
+        self, task: Task, sample: int, latents: Latents | ServiceError, reporter: Reporter
+    ) -> Future[Finished]:
+        """Follow the surface of one sample here and now; what finishes it comes later."""
+        shape: Future[Finished] = Future()
         try:
-            for sample, row in enumerate(latents):
-                if isinstance(row, ServiceError):
-                    raise row
-                shape, record = self._surface(task, sample, row, reporter)
-                shapes.append(shape)
-                records += record
-        except Canceled:
-            return lease.Canceled(timings_ms=_rounded(timings_ms))
-        except Exception as error:  # noqa: BLE001 (the job's outcome)
+            if isinstance(latents, ServiceError):
+                raise latents
+            draft = self._draft(task, sample, latents, reporter)
+        except Exception as error:  # noqa: BLE001 (the sample's outcome)
             self._raise_if_fatal(error)
-            typed = self._typed(error, task.job)
-            return lease.Failed(error=typed.to_dict(), timings_ms=_rounded(timings_ms))
-        result = {"shapes": shapes, "model": self._model}
-        return lease.Succeeded(
-            result=result, shapes=tuple(records), timings_ms=_rounded(timings_ms)
+            shape.set_exception(self._typed(error, task.job))
+            return shape
+        self._room.acquire()
+        shape = self._finishing.submit(
+            self._finish, draft, lambda stage: _tell(task, stage, sample, reporter)
         )
+        shape.add_done_callback(lambda _: self._room.release())
+        return shape
 
-    def _surface(
-        self, task: Task, sample: int, latents: Latents, reporter: Reporter
-    ) -> tuple[dict[str, Any], list[ShapeRecord]]:
-        """One shape's object, and its record where the shape is new."""
+    def _draft(self, task: Task, sample: int, latents: Latents, reporter: Reporter) -> Draft:
         options = task.mesh_options
         observe = _Observer([task], reporter, sample)
         try:
             observe("decode", 0.0)
-            mesh = self._pipeline.meshes(latents, resolution=options.resolution, observe=observe)[0]
-            observe("mesh", 0.5)
-            if len(mesh.faces) == 0:
-                raise EmptySurface(
-                    "The decoded field has no surface: it is outside everywhere.",
-                    suggestion="Try another seed, or a finer resolution for thin shapes.",
-                )
-            if options.target_faces is not None:
-                mesh = simplify(mesh, options.target_faces)
-            metrics = _reconstruction_metrics(task, mesh)
-            observe("export", 0.0)
-            return self._store_shape(task, sample, latents.to_numpy(0), mesh, metrics)
+            seeds = None if task.points is None else [task.points]
+            (tracked,) = self._pipeline.track(
+                latents, resolution=options.resolution, seeds=seeds, observe=observe
+            )
         finally:
             observe.end()
-
-    def _store_shape(
-        self,
-        task: Task,
-        sample: int,
-        levels: dict[int, np.ndarray],
-        mesh: trimesh.Trimesh,
-        metrics: dict[str, float] | None,
-    ) -> tuple[dict[str, Any], list[ShapeRecord]]:
-        options = task.mesh_options
-        provenance = task.provenance(sample, self._model)
-        if options.space == "input":
-            vertices = provenance.normalization.invert(np.asarray(mesh.vertices))
-            mesh = trimesh.Trimesh(vertices, mesh.faces, process=False)
-        data = export_mesh(mesh, options.format)
-        shape_id = provenance.shape_id
-        entry = mesh_entry(shape_id, options, mesh, len(data))
-        shape = shape_object(provenance, levels, entry, metrics)
-        name = mesh_ref(
-            shape_id,
-            resolution=options.resolution,
-            target_faces=options.target_faces,
-            space=options.space,
-            format=options.format,
+        return Draft(
+            blocks=tracked.blocks,
+            lower=tracked.lower,
+            spacing=tracked.spacing,
+            levels=latents.to_numpy(0),
+            provenance=task.provenance(sample, self._model),
+            options=options,
+            points=task.points,
+            new=task.makes_new_shapes,
         )
-        self._io.run(self._store.put(name, data))
-        if not task.makes_new_shapes:
-            return shape, []
-        file = latent_file(levels, provenance).to_safetensors()
-        self._io.run(self._store.put(latents_ref(shape_id), file))
-        now_ms = int(time.time() * 1000)
-        expires_ms = now_ms + self._retention_ms
-        record = shape_record(provenance, shape, created_ms=now_ms, expires_ms=expires_ms)
-        return shape, [record]
+
+    def _end(self, task: Task, shapes: Sequence[Future[Finished]], reporter: Reporter) -> None:
+        """Report how a job ended; its shapes are finished by now, each in its turn."""
+        reporter.finished(task.job.id, self._outcome(task, shapes))
+
+    def _outcome(self, task: Task, shapes: Sequence[Future[Finished]]) -> lease.Outcome:
+        timings_ms = Counter(task.stopwatch.timings_ms)
+        objects, records = [], []
+        try:
+            for shape in shapes:
+                finished = shape.result()
+                objects.append(finished.shape)
+                records += [finished.record] if finished.record else []
+                timings_ms.update(finished.timings_ms)
+        except Canceled:
+            return lease.Canceled(timings_ms=_rounded(timings_ms))
+        except FinishingDiedError:
+            raise
+        except Exception as error:  # noqa: BLE001 (the job's outcome)
+            typed = self._typed(error, task.job)
+            return lease.Failed(error=typed.to_dict(), timings_ms=_rounded(timings_ms))
+        result = {"shapes": objects, "model": self._model}
+        return lease.Succeeded(
+            result=result, shapes=tuple(records), timings_ms=_rounded(timings_ms)
+        )
 
     # Errors
 
@@ -332,16 +326,13 @@ def _parent_levels(task: Task) -> dict[int, np.ndarray]:
     return dict(task.parent.levels)
 
 
-def _reconstruction_metrics(task: Task, mesh: trimesh.Trimesh) -> dict[str, float] | None:
-    """How close an encoded shape is to its input, canonical frame; None for other operations."""
-    if task.points is None:
-        return None
-    surface = sample_surface(mesh, METRIC_POINTS, seed=_METRIC_SEED)
-    points = task.points.astype(np.float64)
-    return {
-        "chamfer": round(chamfer_distance(points, surface), _METRIC_DECIMALS),
-        "f_score": round(f_score(points, surface), _METRIC_DECIMALS),
-    }
+def _tell(task: Task, stage: Stage, sample: int, reporter: Reporter) -> None:
+    reporter.progress(task.job.id, stage, task.meter.at(stage, 0.0, sample))
+
+
+def _await(ends: Sequence[Future[None]]) -> None:
+    for end in ends:
+        end.result()
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -351,5 +342,5 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _rounded(timings_ms: dict[str, float]) -> dict[str, float]:
+def _rounded(timings_ms: Mapping[str, float]) -> dict[str, float]:
     return {stage: round(spent, 3) for stage, spent in timings_ms.items()}

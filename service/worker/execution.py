@@ -13,9 +13,9 @@ from service.jobqueue.queue import JobQueue
 from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import JobState, Stage
 from service.telemetry import LogField, WorkerMetrics
-from service.worker.child import Finished, Idle, Progress
+from service.worker.child import Ended, Finished, Free, Progress
 from service.worker.persistence import persistently
-from service.worker.process import EngineDiedError, EngineProcess
+from service.worker.process import EngineDiedError, EngineProcess, Submission
 
 _PROGRESS_INTERVAL_S = 0.25
 """Least time between two beats, so that fast steps do not flood Redis."""
@@ -27,6 +27,9 @@ class Execution:
     Args:
         leases: at least one; from here on they are this object's to end.
         beat_s: most time between two beats of a lease.
+
+    Attributes:
+        freed: set when the engine can take another batch, which may be before this one ends.
     """
 
     def __init__(
@@ -45,17 +48,18 @@ class Execution:
         self._beat_s = beat_s
         self._reached: dict[str, tuple[Stage, float]] = {}
         self._moved = asyncio.Event()
+        self.freed = asyncio.Event()
 
     async def run(self) -> None:
-        """Let the engine run the batch; returns when each job has an outcome.
+        """Let the engine, which is free, run the batch; returns when each job has an outcome.
 
         Raises:
             EngineDiedError: some jobs have none; call ``retry`` or ``release``.
         """
-        self._engine.submit(lease.job for lease in self._leases.values())
+        submission = self._engine.submit(lease.job for lease in self._leases.values())
         beats = asyncio.create_task(self._beat())
         try:
-            await self._follow()
+            await self._follow(submission)
         finally:
             await cancel_and_wait(beats)
 
@@ -85,17 +89,19 @@ class Execution:
         self._leases.clear()
         return leases
 
-    async def _follow(self) -> None:
+    async def _follow(self, submission: Submission) -> None:
         while True:
-            match await self._engine.receive():
-                case Progress(job_id, stage, progress):
+            match await submission.receive():
+                case Progress(job_id=job_id, stage=stage, progress=progress):
                     self._reached[job_id] = (stage, progress)
                     self._moved.set()
-                case Finished(job_id, outcome):
+                case Finished(job_id=job_id, outcome=outcome):
                     await self._finish(job_id, outcome)
-                case Idle(memory):
+                case Free(memory=memory):
                     for kind, used in memory.items():
                         self._metrics.gpu_memory.labels(kind=kind).set(used)
+                    self.freed.set()
+                case Ended():
                     break
         if self._leases:
             raise EngineDiedError("the model process left jobs without an outcome")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
@@ -10,11 +11,11 @@ from multiprocessing.context import SpawnProcess
 from service.jobs import Job
 from service.worker.child import (
     BatchEngine,
+    BatchReport,
+    Broken,
     Cancel,
-    Finished,
-    Idle,
+    Ended,
     LoadFailed,
-    Progress,
     Ready,
     Report,
     Run,
@@ -32,13 +33,47 @@ class EngineLoadError(Exception):
     """The model cannot be loaded: starting again would not help."""
 
 
+class Submission:
+    """What becomes of one batch in the child.
+
+    Args:
+        silence_s: how long the child may say nothing about it before it is taken for hung.
+        kill: ends the child.
+    """
+
+    def __init__(self, silence_s: float, kill: Callable[[], None]) -> None:
+        self._silence_s = silence_s
+        self._kill = kill
+        self._reports: asyncio.Queue[BatchReport | EngineDiedError] = asyncio.Queue()
+
+    def tell(self, report: BatchReport | EngineDiedError) -> None:
+        """Add the next report; after ``Ended`` or an error there is none."""
+        self._reports.put_nowait(report)
+
+    async def receive(self) -> BatchReport:
+        """The next report.
+
+        Raises:
+            EngineDiedError: the child ended, or was silent for too long and has been killed.
+        """
+        try:
+            async with asyncio.timeout(self._silence_s):
+                report = await self._reports.get()
+        except TimeoutError:
+            self._kill()
+            raise EngineDiedError(f"the model process hung for {self._silence_s:g} s") from None
+        if isinstance(report, EngineDiedError):
+            raise report
+        return report
+
+
 class EngineProcess:
-    """Starts, feeds and ends the child; one batch at a time.
+    """Starts, feeds and ends the child.
 
     Args:
         load: makes the engine in the child; picklable.
         log_level: of the child's log.
-        silence_s: how long a running child may say nothing before it is taken for hung.
+        silence_s: how long the child may say nothing about a batch; see ``Submission``.
     """
 
     def __init__(
@@ -51,6 +86,9 @@ class EngineProcess:
         self._context = multiprocessing.get_context("spawn")
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._numbers = itertools.count(1)
+        self._open: dict[int, Submission] = {}
 
     @property
     def pid(self) -> int | None:
@@ -73,40 +111,30 @@ class EngineProcess:
         theirs.close()
         report = await self._receive()
         if isinstance(report, Ready):
+            self._reading = asyncio.create_task(self._read())
             return report
         await self.stop()
         if isinstance(report, LoadFailed):
             raise EngineLoadError(report.detail)
         raise EngineDiedError(f"the model process began with {report}")
 
-    def submit(self, jobs: Iterable[Job]) -> None:
-        """Let the child run jobs as one batch; ``receive`` tells what becomes of them."""
-        self._send(Run(tuple(jobs)))
+    def submit(self, jobs: Iterable[Job]) -> Submission:
+        """Let the child, which is free, run jobs as one batch."""
+        number = next(self._numbers)
+        self._send(Run(number, tuple(jobs)))
+        submission = self._open[number] = Submission(self._silence_s, self.kill)
+        if self._reading is None or self._reading.done():
+            self._abandon(EngineDiedError("the model process has ended"))
+        return submission
 
     def cancel(self, job_id: str) -> None:
-        """Let the child stop working on a job of the running batch."""
-        # A dead child is noticed, with its exit code, by whoever receives.
+        """Let the child stop working on a job."""
+        # A dead child is noticed, with its exit code, where its reports are read.
         with contextlib.suppress(EngineDiedError):
             self._send(Cancel(job_id))
 
-    async def receive(self) -> Progress | Finished | Idle:
-        """The next report about the running batch.
-
-        Raises:
-            EngineDiedError: the child ended, or was silent for too long and has been killed.
-        """
-        try:
-            async with asyncio.timeout(self._silence_s):
-                report = await self._receive()
-        except TimeoutError:
-            self.kill()
-            raise EngineDiedError(f"the model process hung for {self._silence_s:g} s") from None
-        if isinstance(report, Progress | Finished | Idle):
-            return report
-        raise EngineDiedError(f"the model process sent {report} while it was running a batch")
-
     def kill(self) -> None:
-        """End the child at once; whoever receives gets ``EngineDiedError``."""
+        """End the child at once; whoever waits for a batch gets ``EngineDiedError``."""
         if self._process is not None:
             self._process.kill()
 
@@ -117,6 +145,9 @@ class EngineProcess:
         process, self._process = self._process, None
         process.kill()
         await asyncio.to_thread(process.join, _STOP_TIMEOUT_S)
+        if self._reading is not None:
+            await self._reading
+            self._reading = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -129,8 +160,32 @@ class EngineProcess:
         except OSError:
             raise EngineDiedError("the model process has closed its pipe") from None
 
+    async def _read(self) -> None:
+        """Pass reports on to the batches they are about, until the child ends."""
+        try:
+            while True:
+                self._pass_on(await self._receive())
+        except EngineDiedError as error:
+            self.kill()
+            self._abandon(error)
+
+    def _pass_on(self, report: Report) -> None:
+        if isinstance(report, Broken):
+            raise EngineDiedError(report.detail)
+        if not isinstance(report, BatchReport) or report.batch not in self._open:
+            raise EngineDiedError(f"the model process sent {report} out of turn")
+        self._open[report.batch].tell(report)
+        if isinstance(report, Ended):
+            del self._open[report.batch]
+
+    def _abandon(self, error: EngineDiedError) -> None:
+        for submission in self._open.values():
+            submission.tell(error)
+        self._open.clear()
+
     async def _receive(self) -> Report:
         assert self._connection is not None
+        await _readable(self._connection)
         try:
             # In a thread, so that a large report does not stall the beats.
             report: Report = await asyncio.to_thread(self._connection.recv)
@@ -146,3 +201,14 @@ class EngineProcess:
         code = self._process.exitcode if self._process else None
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         return f"the model process ended ({how})"
+
+
+async def _readable(connection: Connection) -> None:
+    """Return when there is something to read, or the other end has closed."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(connection.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(connection.fileno())

@@ -38,7 +38,8 @@ class DrainTimeoutError(Exception):
 class Runner:
     """Connects the queue and the model process.
 
-    At any moment it holds the running batch and, fetched but not started, at most one more.
+    At any moment it holds the batch that the model runs, at most one that the model is through with
+    and whose shapes are being finished, and, fetched but not started, at most one more.
 
     Args:
         engine: not started yet.
@@ -58,7 +59,8 @@ class Runner:
         self._metrics = metrics
         self._settings = settings
         self._batcher = Batcher(slots=settings.slots, budget=settings.batch_cost)
-        self._execution: Execution | None = None
+        self._executions: dict[Execution, asyncio.Task[None]] = {}  # oldest first
+        self._death: str | None = None
         self._info: WorkerInfo | None = None
         self._redis_reached = False
         self._failures = 0
@@ -120,11 +122,17 @@ class Runner:
     # Working
 
     async def _work(self) -> None:
-        while not self._stop.is_set():
-            if self._info is None:
-                await self._start_engine()
-            elif batch := await self._next_batch():
-                await self._run_batch(batch)
+        try:
+            while not self._stop.is_set():
+                if self._death is not None:
+                    await self._mourn(self._death)
+                elif self._info is None:
+                    await self._start_engine()
+                elif batch := await self._next_batch():
+                    await self._run_batch(batch)
+            await self._executions_ended()
+        finally:
+            await asyncio.gather(*map(cancel_and_wait, self._executions.values()))
 
     async def _start_engine(self) -> None:
         starting = asyncio.create_task(self._engine.start())
@@ -136,7 +144,7 @@ class Runner:
         try:
             ready = await starting
         except EngineDiedError as error:
-            await self._mourn(str(error))
+            self._death = str(error)
             return
         now = _now_ms()
         info = WorkerInfo(
@@ -156,6 +164,8 @@ class Runner:
 
     async def _mourn(self, cause: str) -> None:
         """Wait a little longer after each death in a row; held jobs need not wait with us."""
+        await self._executions_ended()
+        self._death = None
         if self._stop.is_set():
             return
         self._log.error("engine_died", cause=cause)
@@ -175,12 +185,15 @@ class Runner:
             held = len(self._batcher.entries)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._batcher.due_in(now=time.monotonic())):
-                    await self._until(lambda: len(self._batcher.entries) != held)
+                    await self._until(
+                        lambda: len(self._batcher.entries) != held or self._death is not None
+                    )
         else:
             await self._tell_change()
         return batch
 
     async def _run_batch(self, batch: Batch) -> None:
+        """Start a batch; returns when the engine can take another."""
         leases = [
             lease
             for entry in batch.entries
@@ -189,20 +202,36 @@ class Runner:
         if not leases:
             return
         self._count(leases)
-        self._execution = Execution(
+        execution = Execution(
             self._queue, self._engine, self._metrics, leases, beat_s=self._settings.beat_s
         )
+        task = self._executions[execution] = asyncio.create_task(self._see_through(execution))
+        freed = asyncio.create_task(execution.freed.wait())
+        await asyncio.wait({task, freed}, return_when=asyncio.FIRST_COMPLETED)
+        await cancel_and_wait(freed)
+        await self._executions_ended(but=1)
+
+    async def _see_through(self, execution: Execution) -> None:
         try:
-            await self._execution.run()
+            await execution.run()
             self._failures = 0
         except EngineDiedError as error:
             if self._overdue:
-                await self._execution.release()
+                await execution.release()
             else:
-                await self._execution.retry(str(error))
-                await self._mourn(str(error))
-        finally:
-            self._execution = None
+                await execution.retry(str(error))
+                self._death = str(error)
+                await self._tell_change()
+        except Exception:
+            self.stop()  # then `_work` raises it
+            raise
+        del self._executions[execution]
+
+    async def _executions_ended(self, *, but: int = 0) -> None:
+        """Wait for all executions, ``but`` for the latest."""
+        tasks = list(self._executions.values())
+        for task in tasks[: len(tasks) - but]:
+            await task
 
     def _count(self, leases: list[Lease]) -> None:
         operation = leases[0].job.operation
@@ -230,8 +259,8 @@ class Runner:
         while True:
             try:
                 async for job_id in self._queue.cancellations():
-                    if self._execution is not None:
-                        self._execution.cancel(job_id)
+                    for execution in self._executions:
+                        execution.cancel(job_id)
             except QueueUnavailable:
                 await asyncio.sleep(_PAUSE_S)
 

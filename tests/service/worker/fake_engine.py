@@ -3,8 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from service.errors import EmptySurface
 from service.jobqueue.lease import Canceled, Failed, Outcome, Succeeded
 from service.jobs import Job, Stage
 from service.worker.child import Reporter
+from service.worker.finishing import FinishingDiedError
 
 MODEL = {
     "name": "fake",
@@ -30,19 +33,36 @@ class FakeEngine:
     """Plays ``succeed``, ``fail``, ``work``, ``crash``, ``crash_once``, ``freeze``, ``forget``.
 
     ``work`` ends after ``seconds`` or when it is canceled; ``crash_once`` crashes while the file
-    ``marker`` is absent; ``forget`` reports no outcome at its first attempt.
+    ``marker`` is absent; ``forget`` reports no outcome at its first attempt. ``finish`` leaves the
+    model free and ends when ``marker`` is there; with ``breaks``, its first attempt cannot end.
     """
 
     model: dict[str, Any]
     device: str = "cpu"
+    _finishing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
-    def run(self, jobs: Sequence[Job], reporter: Reporter) -> None:
-        for job in jobs:
-            if job.params.get("play") != "forget" or job.attempts > 1:
-                reporter.finished(job.id, self._play(job, len(jobs), reporter))
+    def run(self, jobs: Sequence[Job], reporter: Reporter) -> Future[None]:
+        return self._finishing.submit(_in_turn, [self._run(job, jobs, reporter) for job in jobs])
 
     def memory(self) -> dict[str, int]:
         return {"allocated": 5}
+
+    def _run(self, job: Job, jobs: Sequence[Job], reporter: Reporter) -> Callable[[], None]:
+        """What is left to do of a job when the model is free."""
+        if job.params.get("play") == "forget" and job.attempts == 1:
+            return lambda: None
+        if job.params.get("play") == "finish":
+            return partial(self._finish, job, reporter)
+        reporter.finished(job.id, self._play(job, len(jobs), reporter))
+        return lambda: None
+
+    def _finish(self, job: Job, reporter: Reporter) -> None:
+        if job.params.get("breaks") and job.attempts == 1:
+            raise FinishingDiedError("the finishing process ended (signal 9)")
+        until = Path(job.params["marker"])
+        while not until.exists():
+            time.sleep(0.005)
+        reporter.finished(job.id, Succeeded(result={"shapes": []}))
 
     def _play(self, job: Job, mates: int, reporter: Reporter) -> Outcome:
         match job.params.get("play", "succeed"):
@@ -69,6 +89,11 @@ class FakeEngine:
                 return Canceled()
             time.sleep(0.005)
         return Succeeded(result={"shapes": []})
+
+
+def _in_turn(rest: Sequence[Callable[[], None]]) -> None:
+    for each in rest:
+        each()
 
 
 def load() -> FakeEngine:

@@ -1,6 +1,8 @@
 """The engine with a tiny model of random weights, and with models that misbehave."""
 
+import contextlib
 import io
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from model.config import (
 from model.diffusion.cascade import Cascade
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import to_point_cloud
+from model.geometry.tracking import track
+from model.grid import TrackedLogits
 from model.latentfile import LatentFile
 from model.latents import Latents
 from model.pipeline import Observer, ShapePipeline
@@ -30,7 +34,10 @@ from service.jobqueue.lease import Canceled, Failed, Outcome, Succeeded
 from service.jobs import Job, Operation, Stage
 from service.store.local import LocalBlobStore
 from service.store.refs import latents_ref, mesh_ref
+from service.worker.draft import Draft, Finished
 from service.worker.engine import Engine
+from service.worker.finisher import Finisher, OnStage
+from service.worker.finishing import FinishingDiedError
 from tests.service.worker.jobs import job
 
 RESOLUTION = 32
@@ -77,13 +84,23 @@ class SpherePipeline(ShapePipeline):
 
     radius = 0.5
 
-    def meshes(
-        self, latents: Latents, *, resolution: int, observe: Observer = lambda *_: None
-    ) -> list[trimesh.Trimesh]:
-        observe("decode", 0.5)
-        if self.radius == 0:
-            return [trimesh.Trimesh() for _ in range(len(latents))]
-        return [trimesh.creation.icosphere(3, self.radius) for _ in range(len(latents))]
+    def track(
+        self,
+        latents: Latents,
+        *,
+        resolution: int,
+        seeds: Sequence[np.ndarray | None] | None = None,
+        observe: Observer = lambda *_: None,
+    ) -> Iterator[TrackedLogits]:
+        spacing = 2.0 / resolution
+        for _ in range(len(latents)):
+            observe("decode", 0.5)
+            blocks = track(
+                lambda indices: self.radius - np.linalg.norm(indices * spacing - 1, axis=1),
+                resolution,
+                coarse=resolution,
+            )
+            yield TrackedLogits(blocks, -1.0, spacing, 0)
 
 
 class PickyPipeline(SpherePipeline):
@@ -121,12 +138,13 @@ def make(checkpoint: Checkpoint, store: LocalBlobStore) -> Iterator[Make]:
     engines: list[Engine] = []
 
     def make(kind: type[ShapePipeline] = SpherePipeline) -> Engine:
-        engines.append(Engine(kind(checkpoint, "cpu"), store, latents_retention_s=60))
+        engines.append(Engine(kind(checkpoint, "cpu"), store, finisher))
         return engines[-1]
 
-    yield make
-    for engine in engines:
-        engine._io.close()
+    with contextlib.closing(Finisher(store, retention_s=60)) as finisher:
+        yield make
+        for engine in engines:
+            engine.close()
 
 
 def blob(engine: Engine, ref: str) -> bytes:
@@ -150,7 +168,7 @@ def sphere_points() -> np.ndarray:
 
 def run(engine: Engine, jobs: Sequence[Job], recorder: Recorder | None = None) -> Recorder:
     recorder = recorder or Recorder()
-    engine.run(jobs, recorder)
+    engine.run(jobs, recorder).result()
     assert set(recorder.outcomes) == {each.id for each in jobs}
     return recorder
 
@@ -331,7 +349,8 @@ def test_decoding_uploaded_latents_makes_a_shape_and_trusts_no_metadata(make: Ma
 
 
 def test_a_real_field_is_decoded(store: LocalBlobStore) -> None:
-    engine = Engine(ShapePipeline.load(device="cpu"), store, latents_retention_s=60)
+    finisher = Finisher(store, retention_s=60)
+    engine = Engine(ShapePipeline.load(device="cpu"), store, finisher)
     points = to_point_cloud(trimesh.creation.box((1.0, 0.6, 0.8))).points
     request = job(
         Operation.ENCODE, input_ref=put_points(engine, "box", points), resolution=RESOLUTION
@@ -339,7 +358,8 @@ def test_a_real_field_is_decoded(store: LocalBlobStore) -> None:
     try:
         outcome = run(engine, [request]).outcomes[request.id]
     finally:
-        engine._io.close()
+        engine.close()
+        finisher.close()
     shape = shapes(outcome)[0]
     assert shape["mesh"]["faces"] > 100
     assert shape["metrics"]["chamfer"] < 0.06
@@ -433,6 +453,56 @@ def test_an_error_that_poisons_the_device_escapes(
     monkeypatch.setattr(engine._pipeline, "sample", poison)
     with pytest.raises(torch.AcceleratorError):
         engine.run([generate()], Recorder())
+
+
+def test_the_model_is_free_while_shapes_are_finished(make: Make) -> None:
+    engine, let_go = make(), threading.Event()
+    finish = engine._finish
+
+    def slowly(draft: Draft, on_stage: OnStage) -> Finished:
+        let_go.wait(30)
+        return finish(draft, on_stage)
+
+    engine._finish = slowly
+    first, second, recorder = generate(seed=1), generate(seed=2), Recorder()
+    ends = [engine.run([first], recorder), engine.run([second], recorder)]
+    assert recorder.outcomes == {}
+    let_go.set()
+    for end in ends:
+        end.result()
+    assert list(recorder.outcomes) == [first.id, second.id]
+    assert all(shapes(outcome) for outcome in recorder.outcomes.values())
+
+
+def test_the_death_of_the_finishing_process_escapes(make: Make) -> None:
+    engine, recorder = make(), Recorder()
+
+    def die(draft: Draft, on_stage: OnStage) -> Finished:
+        raise FinishingDiedError("the finishing process ended (signal 9)")
+
+    engine._finish = die
+    with pytest.raises(FinishingDiedError):
+        engine.run([generate()], recorder).result()
+    assert recorder.outcomes == {}
+
+
+def test_an_encoded_cloud_is_where_its_surface_is_looked_for(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, points, given = make(), sphere_points(), []
+    plain = engine._pipeline.track
+
+    def spy(*args: Any, **kwargs: Any) -> Iterator[TrackedLogits]:
+        given.append(kwargs["seeds"])
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(engine._pipeline, "track", spy)
+    options: dict[str, Any] = {"resolution": RESOLUTION}
+    run(engine, [job(Operation.ENCODE, input_ref=put_points(engine, "a", points), **options)])
+    run(engine, [generate()])
+    (seeds,), none = given
+    np.testing.assert_array_equal(seeds, points)
+    assert none is None
 
 
 def test_it_tells_what_it_loaded(make: Make) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Job, JobState, Operation, QueueLimits
 from service.settings import WorkerSettings
 from service.telemetry import WorkerMetrics
-from service.worker.child import BatchEngine, Finished, Idle, Progress, Ready
+from service.worker.child import BatchEngine, Ready
 from service.worker.process import EngineLoadError, EngineProcess
 from service.worker.runner import Runner
 from tests.service.worker import fake_engine
@@ -31,27 +31,21 @@ class WarmProcess(EngineProcess):
     def __init__(self) -> None:
         super().__init__(fake_engine.load, log_level="error")
         self._ready: Ready | None = None
-        self._idle = True
 
     async def start(self) -> Ready:
         alive = self._process is not None and self._process.is_alive()
-        if self._ready is None or not alive or not self._idle:
+        if self._ready is None or not alive or self._open:
             self._ready = await super().start()
-            self._idle = True
+        elif self._reading is None:
+            self._reading = asyncio.create_task(self._read())
         return self._ready
-
-    def submit(self, jobs: Iterable[Job]) -> None:
-        self._idle = False
-        super().submit(jobs)
-
-    async def receive(self) -> Progress | Finished | Idle:
-        report = await super().receive()
-        self._idle = isinstance(report, Idle)
-        return report
 
     async def stop(self) -> None:
         if self._process is not None and not self._process.is_alive():
             await super().stop()
+        elif self._reading is not None:  # its loop ends with the test
+            await cancel_and_wait(self._reading)
+            self._reading = None
 
     async def cool_down(self) -> None:
         await super().stop()
@@ -111,7 +105,7 @@ async def hire(queue: JobQueue, warm: WarmProcess) -> AsyncIterator[Hire]:
 
     yield hire
     for worker in workers:
-        await until(lambda worker=worker: worker.runner._execution is None or worker.task.done())
+        await until(lambda worker=worker: not worker.runner._executions or worker.task.done())
         await cancel_and_wait(worker.task)
 
 
@@ -286,6 +280,50 @@ async def test_a_job_without_an_outcome_is_run_again(queue: JobQueue, hire: Hire
     done = await finished(queue, forgotten)
     assert done.state is JobState.SUCCEEDED
     assert done.attempts == 2
+
+
+async def test_a_batch_runs_while_the_one_before_is_finished(
+    queue: JobQueue, worker: Worker, tmp_path: Path
+) -> None:
+    marker = tmp_path / "now"
+    slow, _ = await queue.submit(new_job(play="finish", marker=str(marker)))
+    await until(lambda: any(each.freed.is_set() for each in worker.runner._executions))
+    canceled, _ = await queue.submit(new_job(play="work", steps=2))
+    await running(queue, canceled)
+    await queue.cancel(canceled.id)
+    assert (await finished(queue, canceled)).state is JobState.CANCELED
+    # A third batch waits until the first has ended, so that no more than one is behind.
+    third, _ = await queue.submit(new_job(steps=3))
+    await asyncio.sleep(0.3)
+    states = [await queue.get(each.id) for each in (slow, third)]
+    assert [each and each.state for each in states] == [JobState.RUNNING, JobState.QUEUED]
+    marker.touch()
+    assert (await finished(queue, slow)).state is JobState.SUCCEEDED
+    assert (await finished(queue, third)).state is JobState.SUCCEEDED
+
+
+async def test_jobs_whose_finishing_dies_are_run_again(queue: JobQueue, hire: Hire) -> None:
+    worker = await hire(process(fake_engine.load))
+    marker = Path(__file__)  # which is there: the second attempt ends at once
+    job, _ = await queue.submit(new_job(play="finish", breaks=True, marker=str(marker)))
+    done = await finished(queue, job)
+    assert done.state is JobState.SUCCEEDED
+    assert done.attempts == 2
+    assert worker.sample("lagem_jobs_redelivered_total") == 1
+
+
+async def test_stopping_waits_for_what_is_being_finished(
+    queue: JobQueue, worker: Worker, tmp_path: Path
+) -> None:
+    marker = tmp_path / "now"
+    job, _ = await queue.submit(new_job(play="finish", marker=str(marker)))
+    await until(lambda: any(each.freed.is_set() for each in worker.runner._executions))
+    worker.runner.stop()
+    await asyncio.sleep(0.2)
+    assert not worker.task.done()
+    marker.touch()
+    await worker.task
+    assert (await finished(queue, job)).state is JobState.SUCCEEDED
 
 
 async def test_a_hung_model_process_is_replaced(queue: JobQueue, hire: Hire) -> None:

@@ -1,0 +1,48 @@
+"""One shape as the model leaves it, and what becomes of it: plain data for another process."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from model.geometry.blocks import Blocks
+from service.jobs import ShapeRecord
+from service.worker.results import MeshOptions, Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A shape whose latents and field are known; its mesh and files are still to be made.
+
+    Attributes:
+        blocks: logits along the surface, positive inside.
+        lower, spacing: of the samples' grid, in the canonical frame.
+        levels: latents by level.
+        points: what was encoded, canonical frame; None for other operations.
+        new: False where the shape exists already and only a mesh is wanted.
+    """
+
+    blocks: Blocks
+    lower: float
+    spacing: float
+    levels: dict[int, np.ndarray]
+    provenance: Provenance
+    options: MeshOptions
+    points: Float32[np.ndarray, "n 3"] | None
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A shape whose files are stored.
+
+    Attributes:
+        shape: its object in the public contract.
+        record: its lasting record where it is new.
+        timings_ms: wall time by stage.
+    """
+
+    shape: dict[str, Any]
+    record: ShapeRecord | None
+    timings_ms: dict[str, float]

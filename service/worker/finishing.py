@@ -1,0 +1,102 @@
+"""The process that finishes shapes beside the model's: ``python -m service.worker.finishing``.
+
+So the model goes on with the next shape, and the next batch, while this one is meshed, measured and
+written; meshing is many short calls that hold the interpreter.
+"""
+
+import contextlib
+import signal
+import subprocess
+import sys
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+import structlog
+
+from service.errors import InternalError, OutOfMemory, ServiceError
+from service.jobs import Stage
+from service.settings import WorkerSettings
+from service.store.local import LocalBlobStore
+from service.telemetry import configure_logging
+from service.worker.draft import Draft, Finished
+from service.worker.finisher import Finisher, OnStage
+
+_STOP_TIMEOUT_S = 5.0
+
+
+class FinishingDiedError(Exception):
+    """The process ended on its own: what it worked on is not finished."""
+
+
+class FinishingProcess:
+    """A ``Finisher`` in a process of its own, which ends with the one that made it."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._connection, theirs = Pipe()
+        # No child of multiprocessing: the model's process is one, and may have none.
+        self._process = subprocess.Popen(  # noqa: S603 (our own module)
+            [sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+        )
+        theirs.close()
+        self._connection.send(settings)
+
+    def __call__(self, draft: Draft, on_stage: OnStage) -> Finished:
+        """Finish one draft; may be called from one thread at a time.
+
+        Raises:
+            ServiceError: the draft cannot be finished.
+            FinishingDiedError: the process ended; make another.
+        """
+        try:
+            self._connection.send(draft)
+            while isinstance(reply := self._connection.recv(), Stage):
+                on_stage(reply)
+        except (EOFError, OSError):
+            code = self._process.wait(_STOP_TIMEOUT_S)
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise FinishingDiedError(f"the finishing process ended ({how})") from None
+        if isinstance(reply, ServiceError):
+            raise reply
+        assert isinstance(reply, Finished)
+        return reply
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.wait(_STOP_TIMEOUT_S)
+
+
+def serve(connection: Connection) -> None:
+    """Finish drafts until the other end closes."""
+    settings: WorkerSettings = connection.recv()
+    configure_logging(settings.log_level)
+    store = LocalBlobStore(settings.blob_dir)
+    finisher = Finisher(store, retention_s=settings.latents_retention_s)
+    with contextlib.suppress(EOFError, OSError), contextlib.closing(finisher):
+        while True:
+            draft: Draft = connection.recv()
+            connection.send(_finished(finisher, draft, connection.send))
+
+
+def _finished(finisher: Finisher, draft: Draft, on_stage: OnStage) -> Finished | ServiceError:
+    try:
+        return finisher(draft, on_stage)
+    except ServiceError as error:
+        return error
+    except MemoryError:
+        return OutOfMemory(
+            "There is too little memory to mesh this shape.",
+            suggestion="Ask for a lower resolution.",
+        )
+    except ConnectionError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the next draft may be fine)
+        shape_id = draft.provenance.shape_id
+        structlog.get_logger().error("finishing_failed", shape=shape_id, exc_info=error)
+        return InternalError("The shape's mesh could not be made.")
+
+
+if __name__ == "__main__":
+    # Ctrl-C reaches the whole process group; the worker decides when work ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,122 @@
+"""The process that finishes shapes: the same files as here, errors passed on, its end told."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.geometry.normalization import Normalization
+from model.geometry.tracking import track
+from service.errors import EmptySurface, InternalError
+from service.jobs import Operation, Stage, new_id
+from service.settings import WorkerSettings
+from service.store.local import LocalBlobStore
+from service.worker.draft import Draft
+from service.worker.finisher import Finisher
+from service.worker.finishing import FinishingDiedError, FinishingProcess
+from service.worker.results import MeshOptions, Provenance
+
+CELLS = 32
+
+
+def ball(radius: float = 0.5, resolution: int = CELLS) -> Draft:
+    """A draft of a ball, encoded from points of it."""
+    spacing = 2.0 / resolution
+    directions = np.random.default_rng(0).normal(size=(2048, 3)).astype(np.float32)
+    return Draft(
+        blocks=track(
+            lambda indices: radius - np.linalg.norm(indices * spacing - 1, axis=1),
+            resolution,
+            coarse=resolution,
+        ),
+        lower=-1.0,
+        spacing=spacing,
+        levels={level: np.ones((4, 2), np.float32) for level in (3, 2, 1)},
+        provenance=Provenance(
+            shape_id=new_id("shp"),
+            operation=Operation.ENCODE,
+            model={"name": "fake", "version": "0", "weights_sha256": "f" * 64},
+            seed=None,
+            category=None,
+            parents=(),
+            normalization=Normalization((10.0, 0.0, 0.0), 0.5),
+        ),
+        options=MeshOptions.of({"resolution": resolution, "format": "stl", "target_faces": 300}),
+        points=radius * directions / np.linalg.norm(directions, axis=1, keepdims=True),
+        new=True,
+    )
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[FinishingProcess]:
+    process = FinishingProcess(WorkerSettings(data_dir=tmp_path))
+    yield process
+    process.close()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    paths = sorted(folder.rglob("*.*"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_another_process_makes_the_files_that_this_one_makes(
+    process: FinishingProcess, tmp_path: Path
+) -> None:
+    draft, stages = ball(), list[Stage]()
+    there = process(draft, stages.append)
+    with contextlib.closing(Finisher(LocalBlobStore(tmp_path / "here"), retention_s=60)) as finish:
+        here = finish(draft, lambda _: None)
+    assert stages == [Stage.MESH, Stage.EXPORT] == list(there.timings_ms)
+    assert there.shape == here.shape
+    assert there.record is not None
+    assert here.record is not None
+    assert there.record.meta == here.record.meta
+    stored, expected = files(WorkerSettings(data_dir=tmp_path).blob_dir), files(tmp_path / "here")
+    assert len(stored) == 2
+    assert list(stored) == list(expected)
+    meshes = [data for name, data in stored.items() if name.startswith("meshes")]
+    assert meshes == [data for name, data in expected.items() if name.startswith("meshes")]
+
+
+def test_an_error_leaves_the_process_able(process: FinishingProcess) -> None:
+    with pytest.raises(EmptySurface, match="outside everywhere"):
+        process(ball(0.0), lambda _: None)
+    options = replace(ball().options, format="nonsense")
+    with pytest.raises(InternalError):
+        process(replace(ball(), options=options), lambda _: None)
+    assert process(ball(), lambda _: None).shape["mesh"]["faces"] == pytest.approx(300, abs=20)
+
+
+def test_its_death_is_told_with_the_cause(process: FinishingProcess) -> None:
+    os.kill(process._process.pid, signal.SIGKILL)
+    with pytest.raises(FinishingDiedError, match="signal 9"):
+        process(ball(), lambda _: None)
+
+
+def test_it_ends_with_the_process_that_made_it(tmp_path: Path) -> None:
+    program = (
+        "import os, signal\n"
+        "from service.settings import WorkerSettings\n"
+        "from service.worker.finishing import FinishingProcess\n"
+        f"process = FinishingProcess(WorkerSettings(data_dir={str(tmp_path)!r}))\n"
+        "print(process._process.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # An orphan would keep the output open, which is read to its end: the timeout would say so.
+    killed = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, check=False, timeout=60
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert int(killed.stdout) > 0
+
+
+def test_it_never_loads_torch() -> None:
+    program = "import sys, service.worker.finishing; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
