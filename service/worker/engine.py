@@ -215,7 +215,12 @@ class Engine:
         observe = _Observer([task], reporter, sample)
         try:
             observe("decode", 0.0)
-            mesh = self._pipeline.meshes(latents, resolution=options.resolution, observe=observe)[0]
+            mesh = self._pipeline.meshes(
+                latents,
+                resolution=options.resolution,
+                exhaustive=options.exhaustive,
+                observe=observe,
+            )[0]
             observe("mesh", 0.5)
             if len(mesh.faces) == 0:
                 raise EmptySurface(
@@ -251,6 +256,7 @@ class Engine:
             shape_id,
             resolution=options.resolution,
             target_faces=options.target_faces,
+            exhaustive=options.exhaustive,
             space=options.space,
             format=options.format,
         )
