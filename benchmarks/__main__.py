@@ -165,6 +165,29 @@ def extraction(resolution: int) -> Comparison:
     )
 
 
+def jobs(pipeline: ShapePipeline) -> list[Comparison]:
+    """What a default generate job spends its time on, and what asking every sample adds.
+
+    The figures behind `service.worker.batching.cost`.
+    """
+    defaults = pipeline.info.defaults
+
+    def sample() -> Latents:
+        return pipeline.sample([1], ["chair"], steps=defaults.steps, guidance=defaults.guidance)
+
+    def surface(resolution: int, *, exhaustive: bool = False) -> Callable[[], object]:
+        return lambda: pipeline.meshes(latents, resolution=resolution, exhaustive=exhaustive)
+
+    latents = sample()
+    default = "sampling", sample
+    rows = [compare("a default chair", default, ("surface", surface(defaults.resolution)))]
+    for resolution in (64, 128, 256):
+        exhaustive = "exhaustive", surface(resolution, exhaustive=True)
+        tracked = "tracked", surface(resolution)
+        rows.append(compare(f"surface of a chair, {resolution}^3 cells", exhaustive, tracked))
+    return rows
+
+
 def batching(pipeline: ShapePipeline, rows: int) -> Comparison:
     """One evaluation of every denoiser, for rows one by one against together."""
     cascade = pipeline.cascade
@@ -209,6 +232,7 @@ def main() -> None:
             extraction(128),
             extraction(256),
             batching(pipeline, 4),
+            *jobs(pipeline),
         ):
             print(comparison.row(), flush=True)
 

@@ -53,6 +53,11 @@ class MeshRequest(Request):
         le=10_000_000,
         description="Simplify the mesh to about this many faces; default: the mesh as extracted.",
     )
+    exhaustive: bool = Field(
+        default=False,
+        description="Ask the field at every sample of the grid, so that no loose part is missed;"
+        " the time grows with the cube of the resolution. Default: along the surface alone.",
+    )
 
 
 class PlacedMeshRequest(MeshRequest):
@@ -185,6 +190,7 @@ class Mesh(Result):
     format: MeshFormat
     resolution: int
     target_faces: int | None = None
+    exhaustive: bool = False
     space: Space = "input"
     bytes: int
     faces: int

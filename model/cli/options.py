@@ -105,6 +105,7 @@ class MeshChoice:
 
     resolution: int | None  # None: the model's default
     target_faces: int | None  # None: as extracted
+    exhaustive: bool  # ask the field at every sample of the grid
     mesh_format: str | None = None  # None: what the output's name says
     space: str = "normalized"  # or "input", the frame of the mesh once encoded
 
@@ -170,6 +171,12 @@ resolution_option = click.option(
 )
 target_faces_option = click.option(
     "--target-faces", type=click.IntRange(4), help="Simplify meshes to about so many faces."
+)
+exhaustive_option = click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Ask the field at every sample of the grid, so that no loose part is missed; the time "
+    "grows with the cube of the resolution.",
 )
 space_option = click.option(
     "--space",

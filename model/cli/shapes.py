@@ -16,6 +16,7 @@ from model.cli.options import (
     MeshChoice,
     ModelChoice,
     SamplingChoice,
+    exhaustive_option,
     format_option,
     gathered,
     json_option,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _BATCH = 16  # shapes sampled together
 _METRIC_POINTS = 8192  # of a reconstruction, compared with the encoder's points
 
-_mesh_options = (resolution_option, target_faces_option, format_option)
+_mesh_options = (resolution_option, target_faces_option, exhaustive_option, format_option)
 _any_weights_option = click.option(
     "--any-weights", is_flag=True, help="Accept latents made with other weights."
 )
@@ -175,6 +176,7 @@ def resample(
     "meshing",
     resolution_option,
     target_faces_option,
+    exhaustive_option,
     click.option("--format", "mesh_format", type=click.Choice(MESH_FORMATS), help="Mesh format."),
     space_option,
 )
@@ -246,7 +248,9 @@ def _surfaces(
     pipeline: ShapePipeline, latents: Latents, meshing: MeshChoice, observe: Observer
 ) -> list[trimesh.Trimesh]:
     resolution = meshing.resolution or pipeline.info.defaults.resolution
-    return pipeline.meshes(latents, resolution=resolution, observe=observe)
+    return pipeline.meshes(
+        latents, resolution=resolution, exhaustive=meshing.exhaustive, observe=observe
+    )
 
 
 def _write(

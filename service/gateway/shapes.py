@@ -19,7 +19,7 @@ from service.store.refs import mesh_ref
 _FAMILY_LIMIT = 256
 """Shapes that one lineage shows at most."""
 
-_MESH_OPTIONS = ("resolution", "target_faces", "space")
+_MESH_OPTIONS = ("resolution", "target_faces", "exhaustive", "space")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class ShapeService:
         only the resolution is taken from there.
         """
         record = await find_shape(self._queue, shape_id)
-        own = {name: record.meta["mesh"][name] for name in _MESH_OPTIONS}
+        mesh = contract.Mesh.model_validate(record.meta["mesh"])
+        own = {name: getattr(mesh, name) for name in _MESH_OPTIONS}
         if not request.model_fields_set & own.keys():
             return request.model_copy(update=own)
         if request.resolution is None:
@@ -73,6 +74,7 @@ class ShapeService:
             shape_id,
             resolution=request.resolution,
             target_faces=request.target_faces,
+            exhaustive=request.exhaustive,
             space=request.space,
             format=request.format,
         )

@@ -48,16 +48,18 @@ SPACE_INPUT: Space
 SPACE_NORMALIZED: Space
 
 class MeshOptions(_message.Message):
-    __slots__ = ("resolution", "format", "target_faces", "space")
+    __slots__ = ("resolution", "format", "target_faces", "space", "exhaustive")
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     TARGET_FACES_FIELD_NUMBER: _ClassVar[int]
     SPACE_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTIVE_FIELD_NUMBER: _ClassVar[int]
     resolution: int
     format: MeshFormat
     target_faces: int
     space: Space
-    def __init__(self, resolution: _Optional[int] = ..., format: _Optional[_Union[MeshFormat, str]] = ..., target_faces: _Optional[int] = ..., space: _Optional[_Union[Space, str]] = ...) -> None: ...
+    exhaustive: bool
+    def __init__(self, resolution: _Optional[int] = ..., format: _Optional[_Union[MeshFormat, str]] = ..., target_faces: _Optional[int] = ..., space: _Optional[_Union[Space, str]] = ..., exhaustive: bool = ...) -> None: ...
 
 class SamplingOptions(_message.Message):
     __slots__ = ("seed", "n", "steps", "guidance")

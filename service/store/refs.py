@@ -30,9 +30,11 @@ def mesh_ref(
     *,
     resolution: int,
     target_faces: int | None,
+    exhaustive: bool,
     space: str,
     format: str,  # noqa: A002
 ) -> str:
     """One mesh of a shape; the name holds everything that the bytes depend on."""
     faces = "" if target_faces is None else f"-{target_faces}"
-    return f"{MESHES}/{shape_id}/{resolution}{faces}-{space}.{format}"
+    every = "-exhaustive" if exhaustive else ""
+    return f"{MESHES}/{shape_id}/{resolution}{faces}{every}-{space}.{format}"

@@ -218,7 +218,11 @@ class Engine:
             observe("decode", 0.0)
             seeds = None if task.points is None else [task.points]
             (tracked,) = self._pipeline.track(
-                latents, resolution=options.resolution, seeds=seeds, observe=observe
+                latents,
+                resolution=options.resolution,
+                seeds=seeds,
+                exhaustive=options.exhaustive,
+                observe=observe,
             )
         finally:
             observe.end()

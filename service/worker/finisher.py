@@ -81,6 +81,7 @@ class Finisher:
             shape_id,
             resolution=options.resolution,
             target_faces=options.target_faces,
+            exhaustive=options.exhaustive,
             space=options.space,
             format=options.format,
         )

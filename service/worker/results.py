@@ -44,6 +44,7 @@ class MeshOptions:
     resolution: int
     format: str
     target_faces: int | None
+    exhaustive: bool
     space: str
 
     @classmethod
@@ -53,6 +54,7 @@ class MeshOptions:
             resolution=params["resolution"],
             format=params["format"],
             target_faces=params.get("target_faces"),
+            exhaustive=params.get("exhaustive", False),
             space=params.get("space", "input"),
         )
 
@@ -61,6 +63,8 @@ class MeshOptions:
         query: dict[str, str | int] = {"format": self.format, "resolution": self.resolution}
         if self.target_faces is not None:
             query["target_faces"] = self.target_faces
+        if self.exhaustive:
+            query["exhaustive"] = "true"
         if self.space != "input":
             query["space"] = self.space
         return f"/shapes/{shape_id}/mesh?{urlencode(query)}"

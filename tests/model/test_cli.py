@@ -23,6 +23,7 @@ from model.data.shards import read_shards
 from model.geometry.mesh import EXPORT_FORMATS, export_mesh, load_mesh
 from model.geometry.normalization import Normalization
 from model.latentfile import LatentFile
+from model.pipeline import ShapePipeline
 from tests.shapes import box, moved
 
 
@@ -222,6 +223,33 @@ def test_target_faces_simplifies(
     succeed("decode", generated, "-o", path, "--target-faces", 12, "--weights", tiny_checkpoint)
     assert asked == [12]
     assert len(mesh(path).faces) == 12
+
+
+def test_exhaustive_asks_every_sample(
+    source: Path,
+    generated: Path,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    meshes = ShapePipeline.meshes
+
+    def noted(*arguments: Any, exhaustive: bool = False, **options: Any) -> list[trimesh.Trimesh]:
+        asked.append(exhaustive)
+        return meshes(*arguments, exhaustive=exhaustive, **options)
+
+    monkeypatch.setattr(ShapePipeline, "meshes", noted)
+    weights = ("--weights", tiny_checkpoint)
+    for command in (
+        ("encode", source, "-o", tmp_path),
+        ("generate", "-o", tmp_path),
+        ("resample", generated, "-o", tmp_path),
+        ("decode", generated, "-o", tmp_path / "mesh.ply"),
+    ):
+        succeed(*command, *weights)
+        succeed(*command, "--exhaustive", *weights)
+    assert asked == [False, True] * 4
 
 
 def test_usage_is_checked_before_the_model_is_loaded(generated: Path, tmp_path: Path) -> None:

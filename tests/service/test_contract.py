@@ -15,12 +15,13 @@ from service.contract import (
     GenerateRequest,
     JobsRequest,
     LatentsFileRequest,
+    MeshRequest,
     PlacedMeshRequest,
     Request,
     ResampleRequest,
 )
 
-MESH = {"resolution", "format", "target_faces"}
+MESH = {"resolution", "format", "target_faces", "exhaustive"}
 SAMPLING = {"category", "seed", "n", "steps", "guidance"}
 LATENTS = {"shape", "any_weights"}
 
@@ -65,6 +66,18 @@ def test_ranges_end_where_they_say(field: str, least: int, most: int) -> None:
             ResampleRequest.model_validate({field: value})
 
 
+@pytest.mark.parametrize(
+    "request_type",
+    [EncodeRequest, GenerateRequest, ResampleRequest, DecodeRequest, PlacedMeshRequest],
+)
+def test_exhaustive_is_yes_or_no(request_type: type[MeshRequest]) -> None:
+    for text, value in [("true", True), ("1", True), ("false", False), ("0", False)]:
+        assert request_type.model_validate({"exhaustive": text}).exhaustive is value
+    for neither in ("", "2", "all"):
+        with pytest.raises(ValidationError, match="exhaustive"):
+            request_type.model_validate({"exhaustive": neither})
+
+
 @pytest.mark.parametrize("guidance", [-0.1, float("nan"), float("inf"), "much"])
 def test_guidance_is_a_finite_number(guidance: Any) -> None:
     with pytest.raises(ValidationError):
@@ -77,6 +90,7 @@ def test_defaults() -> None:
     assert (request.n, request.keep_level, request.format, request.space) == (1, 3, "glb", "input")
     assert request.seed is request.steps is request.resolution is None
     assert not request.any_weights
+    assert not request.exhaustive
 
 
 def test_requests_do_not_change() -> None:

@@ -167,6 +167,7 @@ class FakeWorker:
         options = {
             "resolution": job.params["resolution"],
             "target_faces": job.params["target_faces"],
+            "exhaustive": job.params["exhaustive"],
             "space": job.params.get("space", "input"),
             "format": job.params["format"],
         }

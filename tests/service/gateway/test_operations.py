@@ -60,6 +60,7 @@ async def test_generate_waits_and_answers_with_the_job(
         "guidance": 1.5,
         "resolution": 64,
         "format": "glb",
+        "exhaustive": False,
     }
     assert worker.seen[0].batch_key == f"generate/{'ab' * 8}/steps=4/guidance=1.5/resolution=64"
 
@@ -420,6 +421,24 @@ async def test_wrong_metadata_of_latents(
     assert key in response.json()["detail"]
 
 
+async def test_every_operation_can_ask_every_sample(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    shape = (await generated(client))["shapes"][0]["id"]
+    for path, content in [
+        ("/encode?exhaustive=true", sphere_bytes()),
+        ("/generate?exhaustive=true", b""),
+        (f"/resample?shape={shape}&exhaustive=true", b""),
+        (f"/decode?shape={shape}&exhaustive=true", b""),
+    ]:
+        response = await client.post(path, content=content)
+        assert response.status_code == 200, response.text
+        assert response.json()["input"]["exhaustive"] is True
+        assert response.json()["shapes"][0]["mesh"]["exhaustive"] is True
+        mesh = await client.post(path, content=content, headers={"Accept": "model/stl"})
+        assert mesh.headers["content-type"] == "model/stl"
+
+
 async def test_other_weights_on_demand(client: httpx.AsyncClient, worker: FakeWorker) -> None:
     response = await client.post("/decode?any_weights=true", content=latents_bytes("cd" * 32))
     assert response.status_code == 200, response.text
@@ -434,6 +453,7 @@ async def test_other_weights_on_demand(client: httpx.AsyncClient, worker: FakeWo
         ("/generate?space=input", "irrelevant_parameter", "space"),
         ("/encode?seed=1", "irrelevant_parameter", "seed"),
         ("/decode?steps=8", "irrelevant_parameter", "steps"),
+        ("/generate?exhaustive=2", "invalid_parameter", "exhaustive"),
         ("/generate?n=1&n=2", "invalid_parameter", "n"),
         ("/generate?n=17", "invalid_parameter", "n"),
         ("/generate?n=x", "invalid_parameter", "n"),

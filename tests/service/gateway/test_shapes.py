@@ -55,6 +55,36 @@ async def test_the_shapes_own_mesh_needs_no_job(
     assert len(response.content) == made["mesh"]["bytes"]
 
 
+async def test_an_exhaustive_mesh_is_another_one_with_a_name_of_its_own(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    made = await shape_of(client)
+    path = f"/shapes/{made['id']}/mesh"
+    for query, jobs in [
+        ("", 1),
+        ("?exhaustive=false", 1),
+        ("?exhaustive=true", 2),
+        ("?exhaustive=true&resolution=64", 2),
+        ("?exhaustive=true&resolution=32", 3),
+    ]:
+        assert (await client.get(path + query)).status_code == 200
+        assert len(worker.seen) == jobs
+    assert [job.params["exhaustive"] for job in worker.seen] == [False, True, True]
+    refused = await client.get(f"{path}?exhaustive=perhaps")
+    assert (refused.status_code, refused.json()["param"]) == (422, "exhaustive")
+
+
+async def test_the_own_mesh_of_an_exhaustive_job_is_exhaustive(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    made = await shape_of(client, "/generate?exhaustive=true")
+    path = f"/shapes/{made['id']}/mesh"
+    assert (await client.get(path)).status_code == 200
+    assert len(worker.seen) == 1
+    assert (await client.get(f"{path}?exhaustive=false")).status_code == 200
+    assert [job.params["exhaustive"] for job in worker.seen] == [True, False]
+
+
 async def test_any_other_mesh_is_decoded_on_demand(
     client: httpx.AsyncClient, worker: FakeWorker
 ) -> None:

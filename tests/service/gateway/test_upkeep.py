@@ -46,7 +46,14 @@ async def test_a_tick_shows_the_load_and_ends_late_jobs(
 
 async def test_blobs_are_swept_by_their_kind(own_queue: JobQueue, tmp_path: Path) -> None:
     upkeep, blobs, _ = upkeep_of(own_queue, tmp_path)
-    mesh = mesh_ref("shp_1", resolution=64, target_faces=None, space="input", format="glb")
+    mesh = mesh_ref(
+        "shp_1",
+        resolution=64,
+        target_faces=None,
+        exhaustive=False,
+        space="input",
+        format="glb",
+    )
     latents = latents_ref("shp_1")
     two_days_ago = time.time() - 2 * 24 * 3600
     for ref in (mesh, latents):

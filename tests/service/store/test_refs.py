@@ -14,7 +14,8 @@ from service.store.refs import (
 
 
 def test_each_kind_has_its_own_folder() -> None:
-    mesh = mesh_ref("shp_1", resolution=64, target_faces=None, space="input", format="glb")
+    options = {"resolution": 64, "target_faces": None, "space": "input", "format": "glb"}
+    mesh = mesh_ref("shp_1", **options, exhaustive=False)
     assert mesh == f"{MESHES}/shp_1/64-input.glb"
     assert latents_ref("shp_1") == f"{LATENTS}/shp_1.safetensors"
     assert points_ref("job_1") == f"{INPUTS}/job_1.npy"
@@ -24,13 +25,21 @@ def test_each_kind_has_its_own_folder() -> None:
 
 def test_every_option_of_a_mesh_is_in_its_name() -> None:
     names = {
-        mesh_ref(shape, resolution=resolution, target_faces=faces, space=space, format=kind)
-        for shape, resolution, faces, space, kind in product(
+        mesh_ref(
+            shape,
+            resolution=resolution,
+            target_faces=faces,
+            exhaustive=exhaustive,
+            space=space,
+            format=kind,
+        )
+        for shape, resolution, faces, exhaustive, space, kind in product(
             ("shp_1", "shp_2"),
             (64, 128),
             (None, 100, 1000),
+            (False, True),
             ("input", "normalized"),
             ("glb", "obj"),
         )
     }
-    assert len(names) == 2 * 2 * 3 * 2 * 2
+    assert len(names) == 2 * 2 * 3 * 2 * 2 * 2

@@ -61,7 +61,12 @@ def entry(fetched: Job, *, batch_key: str = "weights") -> Entry:
 
 
 def _defaults(operation: Operation) -> dict[str, Any]:
-    params: dict[str, Any] = {"resolution": 128, "format": "glb", "target_faces": None}
+    params: dict[str, Any] = {
+        "resolution": 128,
+        "format": "glb",
+        "target_faces": None,
+        "exhaustive": False,
+    }
     if operation in (Operation.GENERATE, Operation.RESAMPLE):
         params |= {"n": 1, "steps": 18, "guidance": 1.0, "seed": 7, "category": None}
     if operation is Operation.RESAMPLE:

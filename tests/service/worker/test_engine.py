@@ -22,10 +22,11 @@ from model.config import (
     ModelConfig,
 )
 from model.diffusion.cascade import Cascade
+from model.field import OccupancyField
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import to_point_cloud
 from model.geometry.tracking import track
-from model.grid import TrackedLogits
+from model.grid import QUERY_CHUNK, TrackedLogits
 from model.latentfile import LatentFile
 from model.latents import Latents
 from model.pipeline import Observer, ShapePipeline
@@ -79,6 +80,21 @@ class Recorder:
         return self._cancel_at.get(job_id) in self.stages.get(job_id, [])
 
 
+class Impatient(Recorder):
+    """Cancels every job once it has been told of progress more than ``patience`` times."""
+
+    def __init__(self, patience: float) -> None:
+        super().__init__()
+        self.patience, self.told = patience, 0
+
+    def progress(self, job_id: str, stage: Stage, progress: float) -> None:
+        super().progress(job_id, stage, progress)
+        self.told += 1
+
+    def canceled(self, job_id: str) -> bool:
+        return self.told > self.patience
+
+
 class SpherePipeline(ShapePipeline):
     """Random latents as usual, but every field is a sphere, whose radius the test sets."""
 
@@ -90,6 +106,7 @@ class SpherePipeline(ShapePipeline):
         *,
         resolution: int,
         seeds: Sequence[np.ndarray | None] | None = None,
+        exhaustive: bool = False,
         observe: Observer = lambda *_: None,
     ) -> Iterator[TrackedLogits]:
         spacing = 2.0 / resolution
@@ -101,6 +118,24 @@ class SpherePipeline(ShapePipeline):
                 coarse=resolution,
             )
             yield TrackedLogits(blocks, -1.0, spacing, 0)
+
+
+class BeadField(OccupancyField):
+    """A ball, and a bead midway between samples of the coarse grid, which do not show it."""
+
+    balls = (((0.0, 0.0, 0.0), 0.5), ((0.8203125,) * 3, 0.01))  # the bead around sample 57 of 64
+
+    def __init__(self) -> None:
+        super().__init__(torch.zeros(52, 52), 1e-5, (), (), torch.zeros(1))
+
+    def row(self, index: int) -> OccupancyField:
+        return self
+
+    def __call__(self, queries: torch.Tensor) -> torch.Tensor:
+        inside = [
+            radius - (queries - torch.tensor(center)).norm(dim=-1) for center, radius in self.balls
+        ]
+        return torch.stack(inside).amax(0)
 
 
 class PickyPipeline(SpherePipeline):
@@ -211,7 +246,12 @@ def test_the_shape_describes_the_files_it_wrote(make: Make) -> None:
     request = generate(format="ply", target_faces=200)
     (shape,) = shapes(run(engine, [request]).outcomes[request.id])
     ref = mesh_ref(
-        shape["id"], resolution=RESOLUTION, target_faces=200, space="input", format="ply"
+        shape["id"],
+        resolution=RESOLUTION,
+        target_faces=200,
+        exhaustive=False,
+        space="input",
+        format="ply",
     )
     data = blob(engine, ref)
     mesh = load_mesh(data)
@@ -363,6 +403,52 @@ def test_a_real_field_is_decoded(store: LocalBlobStore) -> None:
     shape = shapes(outcome)[0]
     assert shape["mesh"]["faces"] > 100
     assert shape["metrics"]["chamfer"] < 0.06
+
+
+def test_asking_every_sample_finds_a_part_that_tracking_misses(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AutoEncoder, "fold", lambda *_: BeadField())
+    engine = make(ShapePipeline)
+    parts = {}
+    for exhaustive in (False, True):
+        request = generate(resolution=64, exhaustive=exhaustive)
+        (shape,) = shapes(run(engine, [request]).outcomes[request.id])
+        told = shape["mesh"]
+        parts[told["exhaustive"]] = told["components"]
+        assert told["url"].endswith("&exhaustive=true") == exhaustive
+        ref = mesh_ref(
+            shape["id"],
+            resolution=64,
+            target_faces=None,
+            exhaustive=exhaustive,
+            space="input",
+            format="glb",
+        )
+        assert len(blob(engine, ref)) == told["bytes"]
+    assert parts == {False: 1, True: 2}
+
+
+def test_asking_every_sample_tells_of_every_chunk_and_stops_when_canceled(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AutoEncoder, "fold", lambda *_: BeadField())
+    engine = make(ShapePipeline)
+    request = generate(resolution=64, exhaustive=True)
+    patient = Impatient(float("inf"))
+    assert isinstance(run(engine, [request], patient).outcomes[request.id], Succeeded)
+    assert patient.told > 65**3 / QUERY_CHUNK
+    impatient = Impatient(patience=patient.told // 2)
+    assert isinstance(run(engine, [request], impatient).outcomes[request.id], Canceled)
+    assert impatient.told == impatient.patience + 1
+    assert impatient.stages[request.id][-1] is Stage.DECODE
+
+
+def test_a_job_from_before_a_mesh_option_was_there_runs_with_its_default(make: Make) -> None:
+    request = generate()
+    del request.params["exhaustive"]
+    (shape,) = shapes(run(make(), [request]).outcomes[request.id])
+    assert shape["mesh"]["exhaustive"] is False
 
 
 def test_a_field_without_surface_fails_its_job_only(make: Make) -> None:
