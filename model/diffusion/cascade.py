@@ -78,16 +78,21 @@ class Cascade(nn.Module):
         unlabelled = torch.full_like(categories, network.no_category)
         if guidance == 0:
             categories = unlabelled
-        conditions = network.condition(categories, coarser)
         if guidance in (0, 1):
+            conditions = network.condition(categories, coarser)
             return lambda x, sigma: denoise(network, x, sigma, conditions)
-        without = network.condition(unlabelled, coarser)
+        both = network.condition(_twice(categories, unlabelled), [_twice(z, z) for z in coarser])
 
         def guided(x: Tensor, sigma: Tensor) -> Tensor:
-            D_without = denoise(network, x, sigma, without)
-            return D_without + guidance * (denoise(network, x, sigma, conditions) - D_without)
+            D, D_without = denoise(network, _twice(x, x), _twice(sigma, sigma), both).chunk(2)
+            return D_without + guidance * (D - D_without)
 
         return guided
+
+
+def _twice(conditional: Tensor, unconditional: Tensor) -> Tensor:
+    """Both passes of guidance as one batch."""
+    return torch.cat([conditional, unconditional])
 
 
 @dataclass(frozen=True, slots=True)

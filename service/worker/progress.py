@@ -13,11 +13,11 @@ _LATENTS: Mapping[Operation, Mapping[Stage, float]] = MappingProxyType(
         Operation.ENCODE: {Stage.ENCODE: 0.15},
         Operation.DECODE: {},
         Operation.GENERATE: {
-            Stage.DENOISE_L3: 0.10,
-            Stage.DENOISE_L2: 0.15,
-            Stage.DENOISE_L1: 0.25,
+            Stage.DENOISE_L3: 0.18,
+            Stage.DENOISE_L2: 0.25,
+            Stage.DENOISE_L1: 0.45,
         },
-        Operation.RESAMPLE: {Stage.DENOISE_L2: 0.20, Stage.DENOISE_L1: 0.30},
+        Operation.RESAMPLE: {Stage.DENOISE_L2: 0.30, Stage.DENOISE_L1: 0.55},
     }
 )
 """Shares of the whole job that go into making latents, estimated from the default parameters."""
