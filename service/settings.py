@@ -121,7 +121,7 @@ class WorkerSettings(Settings):
     )
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:<index>.")
     threads: int | None = Field(
-        default=None, ge=1, description="CPU threads of the model; none: one a core."
+        default=None, ge=1, description="CPU threads of the model; none: all cores but one."
     )
     slots: int = Field(default=8, ge=1, description="Most jobs in one batch.")
     batch_cost: float = Field(

@@ -8,6 +8,16 @@ _TOPOLOGY = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
+def model_threads() -> int:
+    """Threads that a model computes with where nobody says how many: all cores but one.
+
+    The spare one takes the finishing process, the gateway and what else runs. Threads that share
+    a core with other work wait for each other in every matrix product, so that two of them on two
+    cores are slower than one (docs/decisions/0016-finishing-process.md).
+    """
+    return max(1, available_cores() - 1)
+
+
 def available_cores(topology: Path = _TOPOLOGY, quota: Path = _QUOTA) -> int:
     """Physical cores that this process may use: affinity and container limit respected.
 

@@ -30,7 +30,7 @@ from service.settings import WorkerSettings
 from service.store.blobs import BlobMissing, BlobStore
 from service.store.local import LocalBlobStore
 from service.telemetry import LogField
-from service.worker.cores import available_cores
+from service.worker.cores import model_threads
 from service.worker.draft import Draft, Finished
 from service.worker.finisher import OnStage
 from service.worker.finishing import FinishingDiedError, FinishingProcess
@@ -69,7 +69,7 @@ class Engine:
     @classmethod
     def load(cls, settings: WorkerSettings) -> Engine:
         """The engine that the settings describe, in a process that does nothing else."""
-        torch.set_num_threads(settings.threads or available_cores())
+        torch.set_num_threads(settings.threads or model_threads())
         pipeline = ShapePipeline.load(settings.weights, device=settings.device)
         if pipeline.device.type == "cpu":
             prepare()

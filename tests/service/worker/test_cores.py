@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.worker.cores import available_cores
+from service.worker import cores
+from service.worker.cores import available_cores, model_threads
 
 
 @pytest.fixture
@@ -25,13 +26,21 @@ def test_processors_of_one_core_count_once(topology: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "cores"),
+    ("limit", "expected"),
     [("max 100000", 2), ("100000 100000", 1), ("150000 100000", 1), ("50000 100000", 1)],
 )
-def test_the_quota_of_a_container_is_respected(topology: Path, limit: str, cores: int) -> None:
+def test_the_quota_of_a_container_is_respected(topology: Path, limit: str, expected: int) -> None:
     quota = topology / "cpu.max"
     quota.write_text(limit)
-    assert available_cores(topology, quota) == cores
+    assert available_cores(topology, quota) == expected
+
+
+@pytest.mark.parametrize(("available", "threads"), [(1, 1), (2, 1), (8, 7)])
+def test_a_model_leaves_one_core_to_others(
+    monkeypatch: pytest.MonkeyPatch, available: int, threads: int
+) -> None:
+    monkeypatch.setattr(cores, "available_cores", lambda: available)
+    assert model_threads() == threads
 
 
 def test_without_a_topology_each_processor_is_a_core(topology: Path) -> None:
