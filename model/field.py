@@ -24,6 +24,10 @@ from torch import Tensor, nn
 from model.nn.attention import Attention
 from model.nn.embeddings import PointEmbedding, fourier_features
 
+# How many queries are asked at once, by the scores of their widest level; measured on a CPU
+# (docs/decisions/0013-grid-tables.md).
+_SCORES, _FEWEST, _MOST = 2**22, 128, 1024
+
 
 class QueryAttention(nn.Module):
     """CA(p, F_i) of Eq. 9 for one level: pre-norm attention, no residual, no feed-forward."""
@@ -71,16 +75,34 @@ class OccupancyField:
     def __call__(self, queries: Float[Tensor, "b q 3"]) -> Float[Tensor, "b q"]:
         """Logits of occupancy at points of the canonical frame (Eq. 9)."""
         u = self._query_vectors(queries)
-        logits = self.bias.unsqueeze(-1)
+        bias = self.bias.unsqueeze(-1)
         if u.device.type == "cuda" and not u.requires_grad and find_spec("triton"):
             from model import fieldkernel  # noqa: PLC0415 - triton comes with torch for GPUs alone
 
-            return logits + fieldkernel.attended(u, self.keys, self.values)
+            return bias + fieldkernel.attended(u, self.keys, self.values)
+        parts = u.split(self._at_once, dim=1)
+        return torch.cat([bias + self._attended(part) for part in parts], dim=1)
+
+    @property
+    def _at_once(self) -> int:
+        """Queries whose scores of one level stay in a core's cache, or nearly so."""
+        most = max((key.shape[1] * key.shape[2] for key in self.keys), default=1)
+        return min(max(_SCORES // most, _FEWEST), _MOST)
+
+    def _attended(self, u: Float[Tensor, "b q 53"]) -> Float[Tensor, "b q"]:
+        """Sum over levels and heads of softmax(keys . u) . values.
+
+        Both sums of the softmax, weights and weighted values, are one matrix product. The greatest
+        score is taken out of the exponentials; it cancels, in the gradient too.
+        """
+        total = torch.zeros_like(u[..., 0])
         for key, value in zip(self.keys, self.values, strict=True):
-            heads, tokens = key.shape[1:3]
-            scores = (u @ key.flatten(1, 2).mT).unflatten(-1, (heads, tokens))
-            logits = logits + torch.einsum("bqhm,bhm->bq", scores.softmax(dim=-1), value)
-        return logits
+            scores = (u @ key.flatten(1, 2).mT).unflatten(-1, key.shape[1:3])
+            weights = scores.sub_(scores.detach().amax(-1, keepdim=True)).exp_()
+            readout = torch.stack([value, torch.ones_like(value)], dim=-1)
+            weighted, weight = (weights.transpose(1, 2) @ readout).unbind(-1)  # (b, h, q) each
+            total = total + (weighted / weight).sum(1)
+        return total
 
     def _query_vectors(self, queries: Float[Tensor, "b q 3"]) -> Float[Tensor, "b q 53"]:
         ones = torch.ones_like(queries[..., :1])

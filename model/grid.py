@@ -21,7 +21,8 @@ from model.geometry.tracking import track
 from model.gridfield import GridField
 
 HALF_EXTENT = 1.05  # the grid spans [-HALF_EXTENT, HALF_EXTENT]^3 of the canonical frame
-QUERY_CHUNK = 4096  # queries evaluated at once
+QUERY_CHUNK = 4096  # samples a CPU is asked between two calls of `OnChunk`
+_GPU_CHUNK = 2**18  # samples a GPU is, which is idle with few
 COARSE = 32  # most cells a side of the grid that tracking begins with
 
 OnChunk = Callable[[int], None]
@@ -43,6 +44,7 @@ class Samples:
         self.spacing = 2 * HALF_EXTENT / resolution  # cell size in the canonical frame
         self.queries = 0  # samples at which the field was asked
         self._on_chunk, self._device = on_chunk, field.bias.device
+        self._chunk = QUERY_CHUNK if self._device.type == "cpu" else _GPU_CHUNK
         threads = torch.get_num_threads()
         self._at = GridField(field, self.lower, self.spacing, resolution + 1, threads)
 
@@ -50,7 +52,7 @@ class Samples:
     def __call__(self, indices: Int64[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
         """Logits at samples."""
         logits = []
-        for chunk in torch.from_numpy(indices).to(self._device).split(QUERY_CHUNK):
+        for chunk in torch.from_numpy(indices).to(self._device).split(self._chunk):
             logits.append(self._at(chunk))
             self._on_chunk(len(chunk))
         self.queries += len(indices)

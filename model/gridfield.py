@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from model.gridfield_kernel import GridTables
 
 _MOST_SCORE = 2.0**21  # the kernel rounds scores to integers, which it can to about twice this
-_CHUNK = 4096  # samples that a field without tables is asked at once
 
 
 class GridField:
@@ -61,11 +60,8 @@ class GridField:
         return tables if tables.most_score < _MOST_SCORE else None
 
     def _ask(self, indices: Int[Tensor, "n 3"]) -> Float32[Tensor, "n"]:
-        logits = [
-            self._field((chunk * self._spacing + self._lower).unsqueeze(0)).squeeze(0)
-            for chunk in indices.split(_CHUNK)
-        ]
-        return torch.cat(logits).float()
+        points = (indices * self._spacing + self._lower).unsqueeze(0)
+        return self._field(points).squeeze(0).float()
 
 
 def prepare() -> None:
