@@ -21,6 +21,7 @@ from model.geometry.tracking import track
 from model.gridfield import GridField
 
 HALF_EXTENT = 1.05  # the grid spans [-HALF_EXTENT, HALF_EXTENT]^3 of the canonical frame
+OUTSIDE = -100.0  # logit of samples farther than HALF_EXTENT from the centre, which are not asked
 QUERY_CHUNK = 4096  # samples a CPU is asked between two calls of `OnChunk`
 _GPU_CHUNK = 2**18  # samples a GPU is, which is idle with few
 COARSE = 32  # most cells a side of the grid that tracking begins with
@@ -35,7 +36,8 @@ Surface = tuple[Float64[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]
 class Samples:
     """A field of one shape, to be asked at the samples of a grid of `resolution` cells a side.
 
-    Sample (i, j, k) lies at lower + spacing * (i, j, k) in the canonical frame.
+    Sample (i, j, k) lies at lower + spacing * (i, j, k) in the canonical frame. Shapes lie in the
+    unit ball there, so samples well beyond it are outside, whatever a decoder would say of them.
     """
 
     lower = -HALF_EXTENT  # coordinate of the first sample, the same on each axis
@@ -51,6 +53,13 @@ class Samples:
     @torch.inference_mode()
     def __call__(self, indices: Int64[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
         """Logits at samples."""
+        positions = indices * self.spacing + self.lower
+        reachable = np.einsum("na,na->n", positions, positions) <= HALF_EXTENT**2
+        logits = np.full(len(indices), OUTSIDE, dtype=np.float32)
+        logits[reachable] = self._ask(indices[reachable])
+        return logits
+
+    def _ask(self, indices: Int64[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
         logits = []
         for chunk in torch.from_numpy(indices).to(self._device).split(self._chunk):
             logits.append(self._at(chunk))

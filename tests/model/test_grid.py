@@ -9,7 +9,7 @@ import torch
 from model.autoencoder import AutoEncoder
 from model.config import AutoEncoderConfig, LevelConfig
 from model.field import OccupancyField
-from model.grid import QUERY_CHUNK, evaluate_grid, track_surface
+from model.grid import HALF_EXTENT, OUTSIDE, QUERY_CHUNK, evaluate_grid, track_surface
 from tests.surfaces import assert_closed, assert_same_surface
 
 
@@ -50,8 +50,26 @@ def test_the_tracked_surface_is_the_dense_one_at_far_fewer_queries(resolution: i
     tracked = track_surface(field, resolution, ignore)
     assert_same_surface(tracked.surface(), dense.surface(), spacing=dense.spacing)
     assert_closed(tracked.surface())
-    assert dense.queries == (resolution + 1) ** 3
+    assert dense.queries == np.count_nonzero(dense.values != OUTSIDE)
     assert tracked.queries < dense.queries / 3
+
+
+def test_what_lies_beyond_the_unit_ball_is_outside_and_not_asked() -> None:
+    asked: list[torch.Tensor] = []
+
+    class Watched(Ball):
+        def __call__(self, queries: torch.Tensor) -> torch.Tensor:
+            asked.append(queries)
+            return super().__call__(queries)
+
+    field = Watched(((0.0, 0.0, 0.0), 0.5), ((0.8, 0.8, 0.0), 0.2), ((1.0, 0.0, 0.0), 0.2))
+    dense = evaluate_grid(field, 64, ignore)
+    tracked = track_surface(field, 64, ignore)
+    assert torch.cat(asked, dim=1).norm(dim=-1).max() <= HALF_EXTENT + 1e-6
+    assert_same_surface(tracked.surface(), dense.surface(), spacing=dense.spacing)
+    assert_closed(tracked.surface())
+    radii = np.linalg.norm(tracked.surface()[0], axis=1)
+    assert 1 < radii.max() < HALF_EXTENT + dense.spacing
 
 
 def test_sample_positions_are_lower_plus_spacing() -> None:
@@ -68,7 +86,7 @@ def test_vertices_are_in_the_canonical_frame() -> None:
 
 
 def test_points_lead_to_a_bead_that_no_coarse_sample_shows() -> None:
-    middle = 28.5 / 32 * 2.1 - 1.05  # of a coarse cell, along each axis
+    middle = 24.5 / 32 * 2.1 - 1.05  # of a coarse cell, along each axis
     field = Ball(((0.0, 0.0, 0.0), 0.5), ((middle,) * 3, 0.015))
     bead = np.array([[middle] * 3, [5.0, -5.0, 0.0]], dtype=np.float32)  # one is off the grid
     plain = track_surface(field, 128, ignore)
