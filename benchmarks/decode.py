@@ -203,7 +203,8 @@ def at_paper_size(bench: Bench, chair: Chair) -> Table:
 
         def ask(indices: np.ndarray) -> np.ndarray:
             samples(indices)
-            return chair.grid.values[tuple(indices.T)]
+            answers: np.ndarray = chair.grid.values[tuple(indices.T)]
+            return answers
 
         blocks = track(ask, resolution, coarse=COARSE)
         return extract_surface(blocks, lower=(samples.lower,) * 3, spacing=samples.spacing)

@@ -13,14 +13,14 @@ from model.field import QueryAttention
 from model.grid import HALF_EXTENT, QUERY_CHUNK
 from model.gridfield import GridField
 
-CHUNKS = (256, 512, 1024, 2048, 4096)
+CHUNKS = (128, 256, 512, 1024, 2048, 4096)
 _RESOLUTION = 128
 
 Ask = Callable[[torch.Tensor], torch.Tensor]
 
 
 def tables(bench: Bench) -> Iterator[Table]:
-    sizes = (own_size, 32_768, 5), (paper_size, 4096, 3)
+    sizes = (own_size, 32_768, 5), (paper_size, 4096, 2)
     chunked: dict[str, dict[int, float]] = {}
     for make, full, repeats in sizes:
         size, count = make(bench), bench.pick(full, 64)

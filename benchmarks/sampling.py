@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import os
 import resource
 import shutil
+import statistics
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from unittest import mock
 
 import numpy as np
 import torch
@@ -17,6 +21,7 @@ from benchmarks.growth import evaluation
 from benchmarks.machine import matmul_peak
 from model.diffusion.cascade import Cascade
 from model.evaluation.metrics import nearest_distances
+from model.grid import HALF_EXTENT
 from model.latents import Latents
 from model.training.compiling import compile_modules
 
@@ -58,22 +63,32 @@ def sample(
     return Latents(tuple(level.float() for level in latents.levels))
 
 
-def by_level(bench: Bench, *, reduced: bool, repeats: int) -> dict[int, float]:
-    """Median seconds of each level of a sample, by the paper's number."""
-    runs = []
-    for _ in range(1 + bench.pick(repeats, 1)):
-        spent: dict[int, float] = {}
-        last = bench.now()
+def by_level(bench: Bench, reductions: Sequence[bool]) -> list[dict[int, float]]:
+    """Median seconds of each level of a sample, by the paper's number: reduced in turn or not."""
+    runs: list[list[dict[int, float]]] = [[] for _ in reductions]
+    for repeat in range(1 + bench.pick(3, 1)):
+        for reduced, measured in zip(reductions, runs, strict=True):
+            spent = _levels_once(bench, reduced=reduced)
+            if repeat:
+                measured.append(spent)
+    return [
+        {level: statistics.median(run[level] for run in measured) for level in measured[0]}
+        for measured in runs
+    ]
 
-        def on_step(level: int, _: float, spent: dict[int, float] = spent) -> None:
-            nonlocal last
-            now = bench.now()
-            spent[level] = spent.get(level, 0.0) + now - last
-            last = now
 
-        sample(bench, reduced=reduced, on_step=on_step)
-        runs.append(spent)
-    return {level: float(np.median([run[level] for run in runs[1:]])) for level in runs[0]}
+def _levels_once(bench: Bench, *, reduced: bool) -> dict[int, float]:
+    spent: dict[int, float] = {}
+    last = bench.now()
+
+    def on_step(level: int, _: float) -> None:
+        nonlocal last
+        now = bench.now()
+        spent[level] = spent.get(level, 0.0) + now - last
+        last = now
+
+    sample(bench, reduced=reduced, on_step=on_step)
+    return spent
 
 
 def floating_operations(bench: Bench) -> int:
@@ -111,8 +126,7 @@ def floor(bench: Bench) -> Table:
 
 def precision(bench: Bench) -> Table:
     """float32 against bfloat16, level by level."""
-    slow = by_level(bench, reduced=False, repeats=3)
-    fast = by_level(bench, reduced=True, repeats=3)
+    slow, fast = by_level(bench, [False, True])
     rows = [
         [f"level {level}", seconds(slow[level]), seconds(fast[level]),
          times(slow[level] / fast[level])]
@@ -174,7 +188,7 @@ def voxels_moved(bench: Bench, one: Latents, other: Latents, resolution: int) ->
     if not (len(first) and len(second)):
         return ["no surface"] * 3
     distances = np.concatenate([nearest_distances(first, second), nearest_distances(second, first)])
-    voxel = 2.1 / resolution
+    voxel = 2 * HALF_EXTENT / resolution
     return [f"{value:.2f}" for value in np.quantile(distances, (0.5, 0.99, 1)) / voxel]
 
 
@@ -187,7 +201,11 @@ def compilation(bench: Bench) -> Table:
     compiled = copy.deepcopy(bench.pipeline.cascade)
     assert compiled is not None
     compile_modules(compiled)
-    with torch._inductor.config.patch(compile_threads=1, fx_graph_cache=False):  # noqa: SLF001
+    with (
+        tempfile.TemporaryDirectory() as empty,
+        mock.patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=empty),
+        torch._inductor.config.patch(compile_threads=1, force_disable_caches=True),  # noqa: SLF001
+    ):
         began = _with_children()
         sample(bench, cascade=compiled)
         compiling = _with_children() - began

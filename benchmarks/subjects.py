@@ -22,7 +22,6 @@ from model.grid import COARSE, HALF_EXTENT
 from model.latents import Latents
 
 Features = tuple[torch.Tensor, ...]
-SAMPLES = ("chair", 1)  # of the generated shape that most parts decode: category and seed
 
 
 @dataclass(frozen=True)
