@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from benchmarks.comparison import Bench
 
@@ -64,6 +65,20 @@ def copy_peak(bench: Bench) -> float:
     target = torch.empty_like(source)
     spent = bench.in_turn({"": lambda: target.copy_(source)})[""]
     return 2 * source.nbytes / spent
+
+
+def floating_operations(call: Callable[[], object]) -> int:
+    """FLOP of the matrix products that a call makes, attention's among them."""
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001
+
+    def count(
+        query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object
+    ) -> int:
+        return int(sdpa_flop_count(query, key, value))
+
+    with FlopCounterMode(display=False, custom_mapping={attention: count}) as counter:
+        call()
+    return int(counter.get_total_flops())
 
 
 def _commit() -> str:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 
 from benchmarks.comparison import Bench, Table, seconds
 from benchmarks.field import samples
-from benchmarks.machine import copy_peak, exp_peak, matmul_peak
+from benchmarks.machine import copy_peak, exp_peak, floating_operations, matmul_peak
 from benchmarks.subjects import Size, own_size, paper_size
+from model.autoencoder import AutoEncoder
+from model.config import PRESETS
+from model.diffusion.cascade import Cascade
+from model.diffusion.denoiser import Denoiser
+from model.diffusion.sampler import evaluations
 from model.field import OccupancyField
 from model.grid import HALF_EXTENT
 from model.gridfield import GridField
+from model.latents import Latents
 
 _PRODUCTS = 3  # that the GPU's kernel makes of one, of TF32 (`model.fieldkernel`)
 
 
 def tables(bench: Bench) -> Iterator[Table]:
     yield rates(bench)
+    yield work(bench)
     if bench.device.type == "cpu":
         yield grid_kernel(bench)
     yield gpu_kernel(bench)
@@ -33,6 +41,32 @@ def rates(bench: Bench) -> Table:
         ["copy, read and written", f"{copy_peak(bench) / 1e9:.1f} GB/s"],
     ]
     return Table("Peak: the machine", ["rate", "measured"], rows)
+
+
+def work(bench: Bench) -> Table:
+    """FLOP of the paper's model, counted on torch's device without memory, and their floor here."""
+    config = PRESETS["lagem-objaverse"]
+    assert config.cascade is not None
+    with torch.device("meta"):
+        autoencoder = AutoEncoder(config.autoencoder)
+        cascade = Cascade(config.cascade, config.autoencoder)
+        sets = [torch.empty(1, level.tokens, level.channels) for level in cascade.levels]
+        nothing, sigma = torch.zeros(1, dtype=torch.int64), torch.empty(1)
+        calls = {"latents to features": lambda: autoencoder.decode_features(Latents(tuple(sets)))}
+        for index, network in enumerate(cascade.denoisers):
+            assert isinstance(network, Denoiser)
+            given = network.condition(nothing, sets[:index])
+            calls[f"denoising once, level {len(sets) - index}"] = partial(
+                network, sets[index], sigma, given
+            )
+        counted = {name: floating_operations(call) for name, call in calls.items()}
+    steps, solver = config.sampling.steps, config.sampling.solver
+    once = sum(counted.values()) - counted["latents to features"]
+    counted[f"sampling: {steps} steps of {solver}"] = evaluations(solver, steps) * once
+    best = matmul_peak(bench, torch.bfloat16)
+    rows = [[name, f"{flop / 1e9:,.0f}", seconds(flop / best)] for name, flop in counted.items()]
+    head = ["what", "GFLOP", "at the bfloat16 peak above"]
+    return Table("Peak: work of one shape at the paper's size", head, rows)
 
 
 def exponentials(field: OccupancyField) -> int:

@@ -14,11 +14,10 @@ from unittest import mock
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from benchmarks.comparison import COMPARISON, Bench, Table, seconds, times
 from benchmarks.growth import evaluation
-from benchmarks.machine import matmul_peak
+from benchmarks.machine import floating_operations, matmul_peak
 from model.diffusion.cascade import Cascade
 from model.evaluation.metrics import nearest_distances
 from model.grid import HALF_EXTENT
@@ -91,23 +90,9 @@ def _levels_once(bench: Bench, *, reduced: bool) -> dict[int, float]:
     return spent
 
 
-def floating_operations(bench: Bench) -> int:
-    """FLOP of the matrix products of one sample, attention's among them."""
-    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001
-
-    def count(
-        query: torch.Size, key: torch.Size, value: torch.Size, *_: object, **__: object
-    ) -> int:
-        return int(sdpa_flop_count(query, key, value))
-
-    with FlopCounterMode(display=False, custom_mapping={attention: count}) as counter:
-        sample(bench)
-    return int(counter.get_total_flops())
-
-
 def floor(bench: Bench) -> Table:
     """The least time of a sample, if all of it were matrix products at the device's peak."""
-    work = floating_operations(bench)
+    work = floating_operations(lambda: sample(bench))
     rows = []
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         best = matmul_peak(bench, dtype)
