@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from model.nn.attention import Attention
 from model.nn.embeddings import PointEmbedding, fourier_features
 
-# How many queries are asked at once, by the scores of their widest level; measured on a CPU
+# How many queries are asked at once, by the scores of one head; measured on a CPU
 # (docs/decisions/0013-grid-tables.md).
-_SCORES, _FEWEST, _MOST = 2**22, 128, 1024
+_SCORES, _FEWEST, _MOST = 2**20, 128, 4096
 
 
 class QueryAttention(nn.Module):
@@ -85,23 +85,22 @@ class OccupancyField:
 
     @property
     def _at_once(self) -> int:
-        """Queries whose scores of one level stay in a core's cache, or nearly so."""
-        most = max((key.shape[1] * key.shape[2] for key in self.keys), default=1)
+        """Queries whose scores of one head stay in a core's cache, or nearly so."""
+        most = max((key.shape[2] for key in self.keys), default=1)
         return min(max(_SCORES // most, _FEWEST), _MOST)
 
     def _attended(self, u: Float[Tensor, "b q 53"]) -> Float[Tensor, "b q"]:
         """Sum over levels and heads of softmax(keys . u) . values.
 
-        Both sums of the softmax, weights and weighted values, are one matrix product. The greatest
-        score is taken out of the exponentials; it cancels, in the gradient too.
+        The greatest score is taken out of the exponentials; it cancels, in the gradient too.
         """
         total = torch.zeros_like(u[..., 0])
-        for key, value in zip(self.keys, self.values, strict=True):
-            scores = (u @ key.flatten(1, 2).mT).unflatten(-1, key.shape[1:3])
-            weights = scores.sub_(scores.detach().amax(-1, keepdim=True)).exp_()
-            readout = torch.stack([value, torch.ones_like(value)], dim=-1)
-            weighted, weight = (weights.transpose(1, 2) @ readout).unbind(-1)  # (b, h, q) each
-            total = total + (weighted / weight).sum(1)
+        for keys, values in zip(self.keys, self.values, strict=True):
+            for key, value in zip(keys.unbind(1), values.unbind(1), strict=True):
+                scores = u @ key.mT  # (b, q, m)
+                weights = scores.sub_(scores.detach().amax(-1, keepdim=True)).exp_()
+                weighted = (weights @ value.unsqueeze(-1)).squeeze(-1)
+                total = total + weighted / weights.sum(-1)
         return total
 
     def _query_vectors(self, queries: Float[Tensor, "b q 3"]) -> Float[Tensor, "b q 53"]:

@@ -68,7 +68,6 @@ class ShapePipeline:
         self.autoencoder = checkpoint.autoencoder.to(self.device)
         self.cascade = checkpoint.cascade.to(self.device) if checkpoint.cascade else None
         self.info = _describe(checkpoint)
-        torch.set_float32_matmul_precision("medium")
 
     @classmethod
     def load(cls, weights: Path | None = None, *, device: str = "auto") -> ShapePipeline:
