@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.comparison import Bench, Table, seconds, times
 from service.jobqueue.lease import Outcome, Succeeded
-from service.jobs import Job, JobState, Operation, Stage, new_id
+from service.jobs import Artifact, Job, JobState, Operation, Stage, new_id
 from service.settings import WorkerSettings
 from service.store.local import LocalBlobStore
 from service.worker.engine import Engine
@@ -24,6 +24,9 @@ class Quiet:
     """A reporter that only makes sure that jobs succeed."""
 
     def progress(self, job_id: str, stage: Stage, progress: float) -> None:
+        pass
+
+    def showed(self, job_id: str, artifact: Artifact) -> None:
         pass
 
     def finished(self, job_id: str, outcome: Outcome) -> None:  # noqa: ARG002 (a reporter's)

@@ -97,6 +97,10 @@ class TrackedLogits:
         return extract_surface(self.blocks, lower=(self.lower,) * 3, spacing=self.spacing)
 
 
+OnCoarser = Callable[[TrackedLogits], None]
+"""Called with the logits along the surface of a coarser grid, while a finer one is asked."""
+
+
 def evaluate_grid(field: OccupancyField, resolution: int, on_chunk: OnChunk) -> GridLogits:
     """Logits of a field (of one shape) at all samples of a grid of `resolution` cells a side."""
     ask = Samples(field, resolution, on_chunk)
@@ -115,6 +119,7 @@ def track_surface(
     *,
     seeds: Float32[np.ndarray, "n 3"] | None = None,
     exhaustive: bool = False,
+    on_coarser: OnCoarser = lambda _: None,
 ) -> TrackedLogits:
     """Logits of a field (of one shape) along its surface in a grid of `resolution` cells a side.
 
@@ -125,11 +130,17 @@ def track_surface(
         seeds: points in the canonical frame whose cells are looked at too; what no coarse grid
             shows is found where one of them lies on it.
         exhaustive: ask every sample.
+        on_coarser: told of each coarser grid on the way.
     """
     ask = Samples(field, resolution, on_chunk)
     cells = None
     if seeds is not None:
         cells = np.floor((seeds - ask.lower) / ask.spacing).astype(np.int64)
         cells = cells.clip(0, resolution - 1)
-    blocks = track(ask, resolution, coarse=resolution if exhaustive else COARSE, seeds=cells)
+
+    def on_level(blocks: Blocks, step: int) -> None:
+        on_coarser(TrackedLogits(blocks, ask.lower, step * ask.spacing, ask.queries))
+
+    coarse = resolution if exhaustive else COARSE
+    blocks = track(ask, resolution, coarse=coarse, seeds=cells, on_level=on_level)
     return TrackedLogits(blocks, ask.lower, ask.spacing, ask.queries)

@@ -18,7 +18,7 @@ from model.config import SamplingDefaults
 from model.device import resolve_device
 from model.diffusion.sampler import SOLVERS
 from model.field import OccupancyField
-from model.grid import COARSE, TrackedLogits, track_surface
+from model.grid import COARSE, OnCoarser, TrackedLogits, track_surface
 from model.latents import Latents
 
 STARTER_WEIGHTS = Path(__file__).parent / "weights" / "starter"
@@ -175,6 +175,7 @@ class ShapePipeline:
         seeds: Sequence[Float32[np.ndarray, "_n 3"] | None] | None = None,
         exhaustive: bool = False,
         observe: Observer = unobserved,
+        on_coarser: OnCoarser = lambda _: None,
     ) -> Iterator[TrackedLogits]:
         """Logits along the surfaces of a batch of latents, one shape after the other.
 
@@ -187,6 +188,7 @@ class ShapePipeline:
                 encoded, for instance. None, for a row or for all: only where the field leads.
             exhaustive: ask the field at every sample of the grid.
             observe: told of each decoded chunk; may raise to stop.
+            on_coarser: told of each coarser grid on the way: a surface to look at meanwhile.
         """
         if seeds is not None and len(seeds) != len(latents):
             raise ValueError(f"seeds must have one entry a row, {len(latents)}, not {len(seeds)}")
@@ -199,6 +201,7 @@ class ShapePipeline:
                 _DecodeProgress(observe, row, len(latents), expected),
                 seeds=None if seeds is None else seeds[row],
                 exhaustive=exhaustive,
+                on_coarser=on_coarser,
             )
 
     @torch.inference_mode()

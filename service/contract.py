@@ -288,6 +288,20 @@ class Job(Result):
     error: ErrorInfo | None
 
 
+class Artifact(Result):
+    """A mesh to look at while a job goes on: coarser than the result that it makes way for."""
+
+    object: Literal["artifact"] = "artifact"
+    job: str
+    sample: int = Field(description="Index of the shape, among those of the job.")
+    resolution: int = Field(description="Cells on each side of its grid.")
+    format: Literal["glb"] = "glb"
+    url: str
+    bytes: int
+    faces: int
+    vertices: int
+
+
 class JobList(Result):
     """A page of jobs."""
 

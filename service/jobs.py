@@ -127,6 +127,26 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A mesh to look at while a job goes on: coarser than the result that it makes way for.
+
+    Attributes:
+        sample: index of the shape, among those of the job.
+        resolution: cells on each side of the grid it was extracted from.
+        ref: name of the GLB file in the blob store.
+        seq: the job's, as it was when this was added.
+    """
+
+    sample: int
+    resolution: int
+    ref: str
+    bytes: int
+    faces: int
+    vertices: int
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A snapshot of a job's record.
 
@@ -139,6 +159,7 @@ class Job:
         result: what the worker reported, JSON-able; of a succeeded job only.
         error: ``ServiceError.to_dict()``; of a failed job only.
         timings_ms: milliseconds by stage, and ``queue``: from submission to the last start.
+        artifacts: of the current (or last) attempt, oldest first.
     """
 
     id: str
@@ -163,6 +184,7 @@ class Job:
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     timings_ms: dict[str, float]
+    artifacts: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,17 @@ Ask = Callable[[Int64[np.ndarray, "n 3"]], Float32[np.ndarray, "n"]]
 """Logits at samples of the finest grid, by index."""
 
 
+OnLevel = Callable[[Blocks, int], None]
+"""Called with the samples around the surface at a step of more than one, and that step."""
+
+
 def track(
-    ask: Ask, resolution: int, *, coarse: int, seeds: Int64[np.ndarray, "n 3"] | None = None
+    ask: Ask,
+    resolution: int,
+    *,
+    coarse: int,
+    seeds: Int64[np.ndarray, "n 3"] | None = None,
+    on_level: OnLevel = lambda *_: None,
 ) -> Blocks:
     """The samples around the surface of a grid of `resolution` cells a side.
 
@@ -37,6 +46,7 @@ def track(
         resolution: cells a side of the finest grid.
         coarse: most cells a side of the coarse grid; `resolution` asks every sample.
         seeds: cells of the finest grid, by their lowest corner, whose corners are asked too.
+        on_level: told of each coarser level once it is known.
 
     Returns:
         All corners of all cells that the surface was found to enter. The layer around the grid is
@@ -54,6 +64,7 @@ def track(
         level = _Level(resolution, step // 2, ask, coarser=level)
         level.learn_all()
     while level.step > 1:
+        on_level(level.blocks, level.step)
         level = level.finer()
     if seeds is not None:
         level.close(level.learn((seeds[:, None] + OFFSETS).reshape(-1, 3)))

@@ -11,12 +11,15 @@ from prometheus_client import CollectorRegistry
 
 from service.gateway import problem
 from service.gateway.catalogue import ModelCatalogue
+from service.gateway.events import JobEvents
 from service.gateway.ingest import MeshIngest
 from service.gateway.limits import IngestLimits
 from service.gateway.middleware import BodyLimit, Observation
 from service.gateway.openapi import PROBLEMS, document
 from service.gateway.parameters import check_parameter_names
-from service.gateway.routes import jobs, operations, shapes, system
+from service.gateway.routes import events as event_routes
+from service.gateway.routes import jobs as job_routes
+from service.gateway.routes import operations, shapes, system
 from service.gateway.shapes import ShapeService
 from service.gateway.state import Gateway
 from service.gateway.submission import JobService
@@ -59,7 +62,14 @@ def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
         dependencies=[Depends(check_parameter_names)],
         responses=PROBLEMS,
     )
-    for router in (operations.router, shapes.router, jobs.router, system.router):
+    routers = (
+        operations.router,
+        shapes.router,
+        job_routes.router,
+        event_routes.router,
+        system.router,
+    )
+    for router in routers:
         app.include_router(router)
         app.include_router(router, prefix="/v1", include_in_schema=False)
     app.openapi = partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented hook
@@ -86,13 +96,15 @@ async def _lifespan(
         )
         await stack.enter_async_context(Upkeep(queue, blobs, metrics, settings))
         catalogue = ModelCatalogue(queue)
+        jobs = JobService(queue, waiters, blobs, catalogue, ingest, metrics)
         app.state.gateway = Gateway(
             settings=settings,
             metrics=metrics,
             queue=queue,
             catalogue=catalogue,
-            jobs=JobService(queue, waiters, blobs, catalogue, ingest, metrics),
+            jobs=jobs,
             shapes=ShapeService(queue, blobs),
+            events=JobEvents(jobs, waiters, draining),
             draining=draining,
         )
         yield

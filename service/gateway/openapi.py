@@ -41,6 +41,21 @@ SUBMISSION: dict[int | str, dict[str, Any]] = {
 }
 """Responses of the four operations."""
 
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events `status`, `progress`, `artifact`, `done`, `error`; `id` "
+        "is what `Last-Event-ID` takes.",
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": 'event: progress\nid: 7\ndata: {"id": "job_...", ...}\n\n',
+            }
+        },
+    },
+    204: {"description": "The job has ended, and you have seen its last event."},
+}
+"""Responses of the stream of events."""
+
 MESH_BODY: dict[str, Any] = {
     "required": True,
     "content": {

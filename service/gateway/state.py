@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.gateway.catalogue import ModelCatalogue
+from service.gateway.events import JobEvents
 from service.gateway.shapes import ShapeService
 from service.gateway.submission import JobService
 from service.jobqueue.queue import JobQueue
@@ -27,6 +28,7 @@ class Gateway:
     catalogue: ModelCatalogue
     jobs: JobService
     shapes: ShapeService
+    events: JobEvents
     draining: asyncio.Event
 
 

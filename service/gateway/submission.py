@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from service.gateway.views import job_view
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.waiters import JobWaiters
 from service.jobs import ANONYMOUS, IdempotencyKey, Job, JobState, NewJob, Operation, new_id
-from service.store.blobs import BlobStore
+from service.store.blobs import BlobMissing, BlobStore
 from service.store.refs import input_latents_ref, points_ref
 from service.telemetry import GatewayMetrics, LogField
 
@@ -196,6 +196,23 @@ class JobService:
                 suggestion="Finished jobs are forgotten after a while: see expires_at.",
             )
         return job
+
+    async def artifact(self, job_id: str, sample: int, resolution: int, call: Call) -> bytes:
+        """The file of a job's artifact, GLB.
+
+        Raises:
+            NotFound: as ``get``; or there is no such artifact (any more).
+        """
+        job = await self.get(job_id, call)
+        for artifact in job.artifacts:
+            if (artifact.sample, artifact.resolution) == (sample, resolution):
+                with suppress(BlobMissing):
+                    return await self._blobs.get(artifact.ref)
+        raise NotFound(
+            f"The job has no artifact {sample}-{resolution}.",
+            suggestion="Its events name those it has; the final mesh is its shape's.",
+            job=job_id,
+        )
 
     async def list(self, request: JobsRequest, call: Call) -> JobList:
         """A page of the caller's jobs."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from service import contract
 from service.errors import Canceled, InternalError, ServiceError
-from service.jobs import Job, JobState, ShapeRecord
+from service.jobs import Artifact, Job, JobState, ShapeRecord
 
 _LEAST_PROGRESS = 0.02
 """Below this an estimate from the progress so far would be noise."""
@@ -34,8 +34,22 @@ def job_view(job: Job, *, position: int | None = None) -> contract.Job:
         model=result.get("model"),
         shapes=result.get("shapes", ()),
         timings_ms=job.timings_ms,
-        links={"self": path} if job.state.terminal else {"self": path, "cancel": path},
+        links={"self": path, "events": f"{path}/events"}
+        | ({} if job.state.terminal else {"cancel": path}),
         error=_error_info(job),
+    )
+
+
+def artifact_view(job: Job, artifact: Artifact) -> contract.Artifact:
+    """The public form of an artifact."""
+    return contract.Artifact(
+        job=job.id,
+        sample=artifact.sample,
+        resolution=artifact.resolution,
+        url=f"/jobs/{job.id}/artifacts/{artifact.sample}-{artifact.resolution}.glb",
+        bytes=artifact.bytes,
+        faces=artifact.faces,
+        vertices=artifact.vertices,
     )
 
 

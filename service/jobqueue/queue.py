@@ -29,6 +29,7 @@ from service.jobqueue.records import (
     QueueDepth,
     TickReport,
     WorkerInfo,
+    artifact_json,
     job_from_hash,
     job_from_pairs,
     new_job_fields,
@@ -38,6 +39,7 @@ from service.jobqueue.records import (
 )
 from service.jobs import (
     PRIORITIES,
+    Artifact,
     Job,
     JobState,
     NewJob,
@@ -288,6 +290,15 @@ class JobQueue:
             "beat", lease.entry.consumer, lease.job.id, lease.token, stage or "", f"{progress:.4g}"
         )
         return Beat(answer)
+
+    async def show(self, lease: Lease, artifact: Artifact) -> bool:
+        """Add an artifact for those who watch the job.
+
+        Returns:
+            False where the token is not the current one any more: nothing was added.
+        """
+        arguments = lease.job.id, lease.token, artifact.ref, artifact_json(artifact)
+        return bool(await self._connection.run("show", *arguments))
 
     async def finish(self, lease: Lease, outcome: Outcome) -> bool:
         """Publish the outcome, with the shapes of a success, in one step.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.jobs import Job, JobState, NewJob, Operation, ShapeRecord, Stage
+from service.jobs import Artifact, Job, JobState, NewJob, Operation, ShapeRecord, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +93,20 @@ def job_from_hash(record: Mapping[str, str]) -> Job:
         result=_optional_json(record, "result"),
         error=_optional_json(record, "error"),
         timings_ms=timings | (_optional_json(record, "timings") or {}),
+        artifacts=tuple(Artifact(**item) for item in json.loads(record.get("artifacts") or "[]")),
     )
 
 
 def job_from_pairs(flat: list[str]) -> Job:
     """Like ``job_from_hash``, from the flat field, value, ... list that scripts return."""
     return job_from_hash(dict(zip(flat[::2], flat[1::2], strict=True)))
+
+
+def artifact_json(artifact: Artifact) -> str:
+    """An artifact as the show script takes it, which adds ``seq``."""
+    fields = asdict(artifact)
+    del fields["seq"]
+    return json.dumps(fields)
 
 
 def shape_arguments(shapes: Iterable[ShapeRecord]) -> list[str | int]:

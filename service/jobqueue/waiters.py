@@ -69,22 +69,21 @@ class JobWaiters:
                 await _pause(changed, min(left, _REREAD_S))
 
     async def changes(self, job_id: str) -> AsyncIterator[Job]:
-        """A snapshot now and after each change, the last one terminal; quick changes may merge.
+        """A snapshot now, after each change and every 5 s, the last one terminal.
+
+        Quick changes may merge.
 
         Raises:
             NotFound: there is no such job.
         """
-        seen = -1
         with self._registered(job_id) as changed:
             while True:
                 changed.clear()
                 with contextlib.suppress(QueueUnavailable):
                     job = await self._read_job(job_id)
-                    if job.seq > seen:
-                        seen = job.seq
-                        yield job
-                        if job.state.terminal:
-                            return
+                    yield job
+                    if job.state.terminal:
+                        return
                 await _pause(changed, _REREAD_S)
 
     @contextlib.contextmanager

@@ -25,6 +25,11 @@ def latents_ref(shape_id: str) -> str:
     return f"{LATENTS}/{shape_id}.safetensors"
 
 
+def preview_ref(job_id: str, attempt: int, sample: int, resolution: int) -> str:
+    """A mesh to look at while a job goes on: ``.glb``."""
+    return f"{MESHES}/{job_id}/{attempt}-{sample}-{resolution}.glb"
+
+
 def mesh_ref(
     shape_id: str,
     *,

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import structlog
 
 from service.jobqueue.lease import Outcome
-from service.jobs import Job, Stage
+from service.jobs import Artifact, Job, Stage
 from service.settings import WorkerSettings
 from service.telemetry import configure_logging
 from service.worker.reporter import Reporter
@@ -70,6 +70,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Showed:
+    """From the child: a mesh to look at while a job goes on."""
+
+    batch: int
+    job_id: str
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """From the child: how a job ended."""
 
@@ -104,7 +113,7 @@ class Broken:
     detail: str
 
 
-BatchReport = Progress | Finished | Free | Ended
+BatchReport = Progress | Showed | Finished | Free | Ended
 Report = Ready | LoadFailed | BatchReport | Broken
 
 
@@ -182,6 +191,10 @@ class PipeReporter:
         if stage is not told_stage or now - told_at >= _PROGRESS_INTERVAL_S:
             self._told[job_id] = (stage, now)
             self._channel.send(Progress(self._batch, job_id, stage, progress))
+
+    def showed(self, job_id: str, artifact: Artifact) -> None:
+        """Tell of a mesh to look at."""
+        self._channel.send(Showed(self._batch, job_id, artifact))
 
     def finished(self, job_id: str, outcome: Outcome) -> None:
         """Tell how a job ended."""

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from model.geometry.blocks import Blocks
+from model.geometry.normalization import Normalization
 from service.jobs import ShapeRecord
 from service.worker.results import MeshOptions, Provenance
 
@@ -31,6 +32,25 @@ class Draft:
     options: MeshOptions
     points: Float32[np.ndarray, "n 3"] | None
     new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The surface of a coarser grid, to be looked at while a finer one is asked.
+
+    Attributes:
+        blocks, lower, spacing: as of a ``Draft``.
+        normalization: the frame it is wanted in; None for the canonical one.
+    """
+
+    job_id: str
+    attempt: int
+    sample: int
+    resolution: int
+    blocks: Blocks
+    lower: float
+    spacing: float
+    normalization: Normalization | None
 
 
 @dataclass(frozen=True, slots=True)

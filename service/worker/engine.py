@@ -6,13 +6,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import structlog
 import torch
 
+from model.grid import HALF_EXTENT, TrackedLogits
 from model.gridfield import prepare
 from model.latentfile import LatentFileError
 from model.latents import Latents
@@ -31,31 +33,34 @@ from service.store.blobs import BlobMissing, BlobStore
 from service.store.local import LocalBlobStore
 from service.telemetry import LogField
 from service.worker.cores import model_threads
-from service.worker.draft import Draft, Finished
-from service.worker.finisher import OnStage
+from service.worker.draft import Draft, Finished, Preview
+from service.worker.finisher import Finishing
 from service.worker.finishing import FinishingDiedError, FinishingProcess
 from service.worker.reporter import Reporter
 from service.worker.task import Task
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _WAITING = 2
 """Most drafts that wait for the one being finished: enough to keep it busy, little to hold."""
 
-Finish = Callable[[Draft, OnStage], Finished]
-"""Makes a draft's files: a ``Finisher``, here or in a process of its own."""
+LEAST_PREVIEWED = 64
+"""Resolution below which a mesh comes too soon for a coarser one to be worth its while."""
 
 
 class Engine:
     """A loaded model with a way to read inputs, and someone to finish what it leaves.
 
     Args:
-        finish: called in another thread, for one draft at a time, while the model goes on.
+        finishing: called in another thread, for one shape at a time, while the model goes on.
     """
 
-    def __init__(self, pipeline: ShapePipeline, store: BlobStore, finish: Finish) -> None:
+    def __init__(self, pipeline: ShapePipeline, store: BlobStore, finishing: Finishing) -> None:
         self._pipeline = pipeline
         self._store = store
-        self._finish = finish
-        self._finishing = ThreadPoolExecutor(1, "finishing")
+        self._finishing = finishing
+        self._thread = ThreadPoolExecutor(1, "finishing")
         self._room = BoundedSemaphore(1 + _WAITING)
         self._io = asyncio.Runner()
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -77,7 +82,7 @@ class Engine:
 
     def close(self) -> None:
         """Finish what is under way, then let go of threads and event loop."""
-        self._finishing.shutdown()
+        self._thread.shutdown()
         self._io.close()
 
     @property
@@ -121,8 +126,8 @@ class Engine:
             shapes = [
                 self._begin(task, sample, row, reporter) for sample, row in enumerate(latents)
             ]
-            ends.append(self._finishing.submit(self._end, task, shapes, reporter))
-        return self._finishing.submit(_await, ends)
+            ends.append(self._thread.submit(self._end, task, shapes, reporter))
+        return self._thread.submit(_await, ends)
 
     # Inputs
 
@@ -204,12 +209,16 @@ class Engine:
             self._raise_if_fatal(error)
             shape.set_exception(self._typed(error, task.job))
             return shape
-        self._room.acquire()
-        shape = self._finishing.submit(
-            self._finish, draft, lambda stage: _tell(task, stage, sample, reporter)
+        return self._hand_over(
+            self._finishing.finish, draft, lambda stage: _tell(task, stage, sample, reporter)
         )
-        shape.add_done_callback(lambda _: self._room.release())
-        return shape
+
+    def _hand_over(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Let the other thread make a call, once there is room for it to wait."""
+        self._room.acquire()
+        done = self._thread.submit(call, *args, **kwargs)
+        done.add_done_callback(lambda _: self._room.release())
+        return done
 
     def _draft(self, task: Task, sample: int, latents: Latents, reporter: Reporter) -> Draft:
         options = task.mesh_options
@@ -223,6 +232,7 @@ class Engine:
                 seeds=seeds,
                 exhaustive=options.exhaustive,
                 observe=observe,
+                on_coarser=partial(self._preview, task, sample, reporter),
             )
         finally:
             observe.end()
@@ -236,6 +246,29 @@ class Engine:
             points=task.points,
             new=task.makes_new_shapes,
         )
+
+    def _preview(self, task: Task, sample: int, reporter: Reporter, coarser: TrackedLogits) -> None:
+        """Have the surface of a coarser grid shown to those who watch the job."""
+        options = task.mesh_options
+        if options.resolution < LEAST_PREVIEWED:
+            return
+        placed = options.space == "input"
+        preview = Preview(
+            job_id=task.job.id,
+            attempt=task.job.attempts,
+            sample=sample,
+            resolution=round(2 * HALF_EXTENT / coarser.spacing),
+            blocks=coarser.blocks,
+            lower=coarser.lower,
+            spacing=coarser.spacing,
+            normalization=task.normalization if placed else None,
+        )
+        self._hand_over(self._show, preview, reporter)
+
+    def _show(self, preview: Preview, reporter: Reporter) -> None:
+        artifact = self._finishing.preview(preview)
+        if artifact is not None:
+            reporter.showed(preview.job_id, artifact)
 
     def _end(self, task: Task, shapes: Sequence[Future[Finished]], reporter: Reporter) -> None:
         """Report how a job ended; its shapes are finished by now, each in its turn."""

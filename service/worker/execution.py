@@ -11,9 +11,9 @@ from service.errors import QueueUnavailable, WorkerCrashed
 from service.jobqueue.lease import Beat, Canceled, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.tasks import cancel_and_wait
-from service.jobs import JobState, Stage
+from service.jobs import Artifact, JobState, Stage
 from service.telemetry import LogField, WorkerMetrics
-from service.worker.child import Ended, Finished, Free, Progress
+from service.worker.child import Ended, Finished, Free, Progress, Showed
 from service.worker.persistence import persistently
 from service.worker.process import EngineDiedError, EngineProcess, Submission
 
@@ -95,6 +95,8 @@ class Execution:
                 case Progress(job_id=job_id, stage=stage, progress=progress):
                     self._reached[job_id] = (stage, progress)
                     self._moved.set()
+                case Showed(job_id=job_id, artifact=artifact):
+                    await self._show(job_id, artifact)
                 case Finished(job_id=job_id, outcome=outcome):
                     await self._finish(job_id, outcome)
                 case Free(memory=memory):
@@ -105,6 +107,11 @@ class Execution:
                     break
         if self._leases:
             raise EngineDiedError("the model process left jobs without an outcome")
+
+    async def _show(self, job_id: str, artifact: Artifact) -> None:
+        if job_id in self._leases:
+            with contextlib.suppress(QueueUnavailable):  # nobody waits for a mesh on the way
+                await self._queue.show(self._leases[job_id], artifact)
 
     async def _finish(self, job_id: str, outcome: Outcome) -> None:
         lease = self._leases.pop(job_id, None)

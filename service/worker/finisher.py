@@ -3,20 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import trimesh
 
 from model.evaluation.metrics import chamfer_distance, f_score
 from model.geometry.mesh import export_mesh
+from model.geometry.normalization import Normalization
 from model.geometry.sampling import sample_surface
 from model.geometry.simplification import simplify
 from model.geometry.surface import extract_surface
 from service.errors import EmptySurface
-from service.jobs import Stage
+from service.jobs import Artifact, Stage
 from service.store.blobs import BlobStore
-from service.store.refs import latents_ref, mesh_ref
-from service.worker.draft import Draft, Finished
+from service.store.refs import latents_ref, mesh_ref, preview_ref
+from service.worker.draft import Draft, Finished, Preview
 from service.worker.results import latent_file, mesh_entry, shape_object, shape_record
 from service.worker.stopwatch import Stopwatch
 
@@ -28,8 +30,18 @@ OnStage = Callable[[Stage], None]
 """Told of each stage that begins."""
 
 
+class Finishing(Protocol):
+    """What finishes what the model leaves, here or in another process; one thing at a time."""
+
+    def finish(self, draft: Draft, on_stage: OnStage) -> Finished:
+        """Make the files of one shape. Raises ``ServiceError`` where that cannot be done."""
+
+    def preview(self, preview: Preview) -> Artifact | None:
+        """Make the file of a coarse surface; None where that has no surface yet."""
+
+
 class Finisher:
-    """Finishes drafts, one after the other.
+    """A ``Finishing`` in this process.
 
     Args:
         store: where the files go.
@@ -41,7 +53,7 @@ class Finisher:
         self._retention_ms = retention_s * 1000
         self._io = asyncio.Runner()
 
-    def __call__(self, draft: Draft, on_stage: OnStage) -> Finished:
+    def finish(self, draft: Draft, on_stage: OnStage) -> Finished:
         """Make the files of one shape.
 
         Raises:
@@ -57,7 +69,8 @@ class Finisher:
         mesh = _mesh(draft)
         metrics = _reconstruction_metrics(draft, mesh)
         begin(Stage.EXPORT)
-        mesh = _in_space(draft, mesh)
+        in_input_space = draft.options.space == "input"
+        mesh = _placed(mesh, draft.provenance.normalization if in_input_space else None)
         data = export_mesh(mesh, draft.options.format)
         entry = mesh_entry(draft.provenance.shape_id, draft.options, mesh, len(data))
         shape = shape_object(draft.provenance, draft.levels, entry, metrics)
@@ -70,6 +83,24 @@ class Finisher:
             )
         stopwatch.enter(None)
         return Finished(shape, record, stopwatch.timings_ms)
+
+    def preview(self, preview: Preview) -> Artifact | None:
+        """Make the file of a coarse surface; None where that has no surface yet."""
+        surface = _surface(preview)
+        if len(surface.faces) == 0:
+            return None
+        mesh = _placed(surface, preview.normalization)
+        data = export_mesh(mesh, "glb")
+        ref = preview_ref(preview.job_id, preview.attempt, preview.sample, preview.resolution)
+        self._io.run(self._store.put(ref, data))
+        return Artifact(
+            sample=preview.sample,
+            resolution=preview.resolution,
+            ref=ref,
+            bytes=len(data),
+            faces=len(mesh.faces),
+            vertices=len(mesh.vertices),
+        )
 
     def close(self) -> None:
         """Let go of the event loop that the store runs in."""
@@ -91,25 +122,29 @@ class Finisher:
             self._io.run(self._store.put(latents_ref(shape_id), file))
 
 
+def _surface(logits: Draft | Preview) -> trimesh.Trimesh:
+    lower = (logits.lower,) * 3
+    surface = extract_surface(logits.blocks, lower=lower, spacing=logits.spacing)
+    return trimesh.Trimesh(*surface, process=False)
+
+
 def _mesh(draft: Draft) -> trimesh.Trimesh:
     """The draft's surface, simplified where that was asked for, canonical frame."""
-    lower = (draft.lower,) * 3
-    vertices, faces = extract_surface(draft.blocks, lower=lower, spacing=draft.spacing)
-    if len(faces) == 0:
+    mesh = _surface(draft)
+    if len(mesh.faces) == 0:
         raise EmptySurface(
             "The decoded field has no surface: it is outside everywhere.",
             suggestion="Try another seed, or a finer resolution for thin shapes.",
         )
-    mesh = trimesh.Trimesh(vertices, faces, process=False)
     target = draft.options.target_faces
     return mesh if target is None else simplify(mesh, target)
 
 
-def _in_space(draft: Draft, mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The mesh in the frame that was asked for."""
-    if draft.options.space != "input":
+def _placed(mesh: trimesh.Trimesh, normalization: Normalization | None) -> trimesh.Trimesh:
+    """The mesh in the user's frame; as it is, where that is not wanted."""
+    if normalization is None:
         return mesh
-    vertices = draft.provenance.normalization.invert(np.asarray(mesh.vertices))
+    vertices = normalization.invert(np.asarray(mesh.vertices))
     return trimesh.Trimesh(vertices, mesh.faces, process=False)
 
 

@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection
 import structlog
 
 from service.errors import InternalError, OutOfMemory, ServiceError
-from service.jobs import Stage
+from service.jobs import Artifact, Stage
 from service.settings import WorkerSettings
 from service.store.local import LocalBlobStore
 from service.telemetry import configure_logging
-from service.worker.draft import Draft, Finished
+from service.worker.draft import Draft, Finished, Preview
 from service.worker.finisher import Finisher, OnStage
 
 _STOP_TIMEOUT_S = 5.0
@@ -40,15 +40,26 @@ class FinishingProcess:
         theirs.close()
         self._connection.send(settings)
 
-    def __call__(self, draft: Draft, on_stage: OnStage) -> Finished:
-        """Finish one draft; may be called from one thread at a time.
+    def finish(self, draft: Draft, on_stage: OnStage) -> Finished:
+        """Make the files of one shape.
 
         Raises:
-            ServiceError: the draft cannot be finished.
+            ServiceError: that cannot be done.
             FinishingDiedError: the process ended; make another.
         """
+        finished = self._ask(draft, on_stage)
+        assert isinstance(finished, Finished)
+        return finished
+
+    def preview(self, preview: Preview) -> Artifact | None:
+        """Make the file of a coarse surface, if it has one. Raises as ``finish``."""
+        artifact = self._ask(preview, lambda _: None)
+        assert artifact is None or isinstance(artifact, Artifact)
+        return artifact
+
+    def _ask(self, work: Draft | Preview, on_stage: OnStage) -> Finished | Artifact | None:
         try:
-            self._connection.send(draft)
+            self._connection.send(work)
             while isinstance(reply := self._connection.recv(), Stage):
                 on_stage(reply)
         except (EOFError, OSError):
@@ -57,8 +68,8 @@ class FinishingProcess:
             raise FinishingDiedError(f"the finishing process ended ({how})") from None
         if isinstance(reply, ServiceError):
             raise reply
-        assert isinstance(reply, Finished)
-        return reply
+        done: Finished | Artifact | None = reply
+        return done
 
     def close(self) -> None:
         """End the process."""
@@ -67,20 +78,23 @@ class FinishingProcess:
 
 
 def serve(connection: Connection) -> None:
-    """Finish drafts until the other end closes."""
+    """Finish what comes until the other end closes."""
     settings: WorkerSettings = connection.recv()
     configure_logging(settings.log_level)
     store = LocalBlobStore(settings.blob_dir)
     finisher = Finisher(store, retention_s=settings.latents_retention_s)
     with contextlib.suppress(EOFError, OSError), contextlib.closing(finisher):
         while True:
-            draft: Draft = connection.recv()
-            connection.send(_finished(finisher, draft, connection.send))
+            connection.send(_done(finisher, connection.recv(), connection.send))
 
 
-def _finished(finisher: Finisher, draft: Draft, on_stage: OnStage) -> Finished | ServiceError:
+def _done(
+    finisher: Finisher, work: Draft | Preview, on_stage: OnStage
+) -> Finished | Artifact | ServiceError | None:
     try:
-        return finisher(draft, on_stage)
+        return (
+            finisher.finish(work, on_stage) if isinstance(work, Draft) else finisher.preview(work)
+        )
     except ServiceError as error:
         return error
     except MemoryError:
@@ -91,8 +105,7 @@ def _finished(finisher: Finisher, draft: Draft, on_stage: OnStage) -> Finished |
     except ConnectionError:
         raise
     except Exception as error:  # noqa: BLE001 (the next draft may be fine)
-        shape_id = draft.provenance.shape_id
-        structlog.get_logger().error("finishing_failed", shape=shape_id, exc_info=error)
+        structlog.get_logger().error("finishing_failed", work=type(work).__name__, exc_info=error)
         return InternalError("The shape's mesh could not be made.")
 
 

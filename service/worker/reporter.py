@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from service.jobqueue.lease import Outcome
-from service.jobs import Stage
+from service.jobs import Artifact, Stage
 
 
 class Reporter(Protocol):
@@ -11,6 +11,9 @@ class Reporter(Protocol):
 
     def progress(self, job_id: str, stage: Stage, progress: float) -> None:
         """Tell how far a job is; cheap enough for every step."""
+
+    def showed(self, job_id: str, artifact: Artifact) -> None:
+        """Tell of a mesh to look at while the job goes on."""
 
     def finished(self, job_id: str, outcome: Outcome) -> None:
         """Tell how a job ended; exactly once for each job of a batch."""

@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -75,6 +74,15 @@ class Task:
         """False where the job makes another mesh of a shape that exists already."""
         return "shape" not in self.job.params
 
+    @property
+    def normalization(self) -> Normalization:
+        """The user's frame to the canonical frame."""
+        frame = self.job.params.get("normalization")
+        if frame is None:
+            return Normalization.identity()
+        x, y, z = frame["center"]
+        return Normalization(center=(x, y, z), scale=frame["scale"])
+
     def seed(self, sample: int) -> int:
         """The seed that one of its samples is drawn with."""
         return int((self.job.params["seed"] + sample) % SEED_MODULUS)
@@ -92,7 +100,7 @@ class Task:
             seed=seed,
             category=category,
             parents=tuple(params.get("parents", ())),
-            normalization=_normalization(params.get("normalization")),
+            normalization=self.normalization,
         )
 
 
@@ -101,10 +109,3 @@ def _origin(metadata: Mapping[str, str]) -> tuple[int | None, str | None]:
     seed = metadata.get("seed", "")
     number = int(seed) if _SEED.fullmatch(seed) else None
     return number, metadata.get("category") or None
-
-
-def _normalization(frame: Mapping[str, Any] | None) -> Normalization:
-    if frame is None:
-        return Normalization.identity()
-    x, y, z = frame["center"]
-    return Normalization(center=(x, y, z), scale=frame["scale"])

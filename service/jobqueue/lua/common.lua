@@ -49,7 +49,7 @@ local function enqueue(id)
   local stream = get(id, 'stream')
   local entry = redis.call('XADD', stream, '*', 'job', id)
   redis.call('HSET', job_key(id), 'state', 'queued', 'entry', entry, 'token', '', 'nonce', '',
-    'started_ms', '', 'stage', '', 'progress', 0)
+    'started_ms', '', 'stage', '', 'progress', 0, 'artifacts', '')
   announce(id)
 end
 

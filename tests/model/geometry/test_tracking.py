@@ -197,3 +197,18 @@ def test_parametric_shapes_need_a_twentieth_and_an_eightieth_of_the_queries(
     assert fine.queries < 257**3 / 20
     assert finer.queries < 513**3 / 80
     assert finer.queries < 4.3 * fine.queries
+
+
+def test_each_coarser_surface_is_told_and_is_that_of_its_own_grid() -> None:
+    field = balls((0.0, 0.1, 0.0, 0.6), (0.5, 0.5, 0.5, 0.3))
+    told: list[tuple[int, Surface]] = []
+
+    def on_level(blocks: Blocks, step: int) -> None:
+        surface = extract_surface(blocks, lower=(-1.05,) * 3, spacing=2.1 / 128 * step)
+        told.append((step, surface))
+
+    track(Grid(field, 128), 128, coarse=32, on_level=on_level)
+    assert [step for step, _ in told] == [4, 2]
+    for step, surface in told:
+        assert_same_surface(surface, Grid(field, 128 // step).dense(), spacing=2.1 / 128 * step)
+        assert_closed(surface)

@@ -19,9 +19,9 @@ from service.jobqueue.lease import Beat, Canceled, Failed, Lease, Outcome, Succe
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import WorkerInfo
 from service.jobqueue.tasks import cancel_and_wait
-from service.jobs import Job, Operation, ShapeRecord, Stage, new_id
+from service.jobs import Artifact, Job, Operation, ShapeRecord, Stage, new_id
 from service.store.blobs import BlobStore
-from service.store.refs import latents_ref, mesh_ref
+from service.store.refs import latents_ref, mesh_ref, preview_ref
 
 LEVELS = {3: (4, 8), 2: (8, 4), 1: (16, 2)}
 
@@ -61,6 +61,7 @@ class FakeWorker:
         self.failure: ServiceError | None = None
         self.seen: list[Job] = []
         self.running = asyncio.Event()
+        self._lease: Lease | None = None
         self._queue = queue
         self._blobs = blobs
         self._model = model
@@ -94,7 +95,24 @@ class FakeWorker:
                     await self._queue.finish(lease, await self._outcome(lease))
                     self.running.clear()
 
+    async def show(self, job: Job, resolution: int) -> None:
+        """Add a ball to look at to a job that runs."""
+        mesh = trimesh.creation.icosphere(subdivisions=1)
+        data = export_mesh(mesh, "glb")
+        artifact = Artifact(
+            sample=0,
+            resolution=resolution,
+            ref=preview_ref(job.id, job.attempts, 0, resolution),
+            bytes=len(data),
+            faces=len(mesh.faces),
+            vertices=len(mesh.vertices),
+        )
+        await self._blobs.put(artifact.ref, data)
+        assert self._lease is not None
+        assert await self._queue.show(self._lease, artifact)
+
     async def _outcome(self, lease: Lease) -> Outcome:
+        self._lease = lease
         beat = await self._queue.beat(lease, stage=Stage.DECODE, progress=0.5)
         while not self.open.is_set() and beat is Beat.OK:
             await asyncio.sleep(0.01)

@@ -26,13 +26,13 @@ from model.field import OccupancyField
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import to_point_cloud
 from model.geometry.tracking import track
-from model.grid import QUERY_CHUNK, TrackedLogits
+from model.grid import QUERY_CHUNK, OnCoarser, TrackedLogits
 from model.latentfile import LatentFile
 from model.latents import Latents
 from model.pipeline import Observer, ShapePipeline
 from service.contract import Shape
 from service.jobqueue.lease import Canceled, Failed, Outcome, Succeeded
-from service.jobs import Job, Operation, Stage
+from service.jobs import Artifact, Job, Operation, Stage
 from service.store.local import LocalBlobStore
 from service.store.refs import latents_ref, mesh_ref
 from service.worker.draft import Draft, Finished
@@ -64,6 +64,7 @@ class Recorder:
     def __init__(self, cancel_at: dict[str, Stage] | None = None) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self.stages: dict[str, list[Stage]] = {}
+        self.artifacts: dict[str, list[Artifact]] = {}
         self._cancel_at = cancel_at or {}
 
     def progress(self, job_id: str, stage: Stage, progress: float) -> None:
@@ -71,6 +72,10 @@ class Recorder:
         stages = self.stages.setdefault(job_id, [])
         if not stages or stages[-1] is not stage:
             stages.append(stage)
+
+    def showed(self, job_id: str, artifact: Artifact) -> None:
+        assert job_id not in self.outcomes
+        self.artifacts.setdefault(job_id, []).append(artifact)
 
     def finished(self, job_id: str, outcome: Outcome) -> None:
         assert job_id not in self.outcomes
@@ -108,6 +113,7 @@ class SpherePipeline(ShapePipeline):
         seeds: Sequence[np.ndarray | None] | None = None,
         exhaustive: bool = False,
         observe: Observer = lambda *_: None,
+        on_coarser: OnCoarser = lambda _: None,
     ) -> Iterator[TrackedLogits]:
         spacing = 2.0 / resolution
         for _ in range(len(latents)):
@@ -405,6 +411,18 @@ def test_a_real_field_is_decoded(store: LocalBlobStore) -> None:
     assert shape["metrics"]["chamfer"] < 0.06
 
 
+def test_coarser_surfaces_are_shown_on_the_way(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AutoEncoder, "fold", lambda *_: BeadField())
+    engine = make(ShapePipeline)
+    request, small = generate(resolution=128, n=2), generate(resolution=48)
+    recorder = run(engine, [request, small])
+    shown = recorder.artifacts[request.id]
+    assert [(one.sample, one.resolution) for one in shown] == [(0, 32), (0, 64), (1, 32), (1, 64)]
+    mesh = load_mesh(blob(engine, shown[1].ref))
+    np.testing.assert_allclose(mesh.bounds, [[-0.5] * 3, [0.5] * 3], atol=0.01)
+    assert small.id not in recorder.artifacts
+
+
 def test_asking_every_sample_finds_a_part_that_tracking_misses(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -541,15 +559,17 @@ def test_an_error_that_poisons_the_device_escapes(
         engine.run([generate()], Recorder())
 
 
-def test_the_model_is_free_while_shapes_are_finished(make: Make) -> None:
+def test_the_model_is_free_while_shapes_are_finished(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine, let_go = make(), threading.Event()
-    finish = engine._finish
+    finish = engine._finishing.finish
 
     def slowly(draft: Draft, on_stage: OnStage) -> Finished:
         let_go.wait(30)
         return finish(draft, on_stage)
 
-    engine._finish = slowly
+    monkeypatch.setattr(engine._finishing, "finish", slowly)
     first, second, recorder = generate(seed=1), generate(seed=2), Recorder()
     ends = [engine.run([first], recorder), engine.run([second], recorder)]
     assert recorder.outcomes == {}
@@ -560,13 +580,15 @@ def test_the_model_is_free_while_shapes_are_finished(make: Make) -> None:
     assert all(shapes(outcome) for outcome in recorder.outcomes.values())
 
 
-def test_the_death_of_the_finishing_process_escapes(make: Make) -> None:
+def test_the_death_of_the_finishing_process_escapes(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine, recorder = make(), Recorder()
 
     def die(draft: Draft, on_stage: OnStage) -> Finished:
         raise FinishingDiedError("the finishing process ended (signal 9)")
 
-    engine._finish = die
+    monkeypatch.setattr(engine._finishing, "finish", die)
     with pytest.raises(FinishingDiedError):
         engine.run([generate()], recorder).result()
     assert recorder.outcomes == {}

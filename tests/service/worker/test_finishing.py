@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.geometry.mesh import load_mesh
 from model.geometry.normalization import Normalization
 from model.geometry.tracking import track
 from service.errors import EmptySurface, InternalError
 from service.jobs import Operation, Stage, new_id
 from service.settings import WorkerSettings
 from service.store.local import LocalBlobStore
-from service.worker.draft import Draft
+from service.worker.draft import Draft, Preview
 from service.worker.finisher import Finisher
 from service.worker.finishing import FinishingDiedError, FinishingProcess
 from service.worker.results import MeshOptions, Provenance
@@ -70,9 +71,11 @@ def test_another_process_makes_the_files_that_this_one_makes(
     process: FinishingProcess, tmp_path: Path
 ) -> None:
     draft, stages = ball(), list[Stage]()
-    there = process(draft, stages.append)
-    with contextlib.closing(Finisher(LocalBlobStore(tmp_path / "here"), retention_s=60)) as finish:
-        here = finish(draft, lambda _: None)
+    there = process.finish(draft, stages.append)
+    with contextlib.closing(
+        Finisher(LocalBlobStore(tmp_path / "here"), retention_s=60)
+    ) as finisher:
+        here = finisher.finish(draft, lambda _: None)
     assert stages == [Stage.MESH, Stage.EXPORT] == list(there.timings_ms)
     assert there.shape == here.shape
     assert there.record is not None
@@ -85,19 +88,45 @@ def test_another_process_makes_the_files_that_this_one_makes(
     assert meshes == [data for name, data in expected.items() if name.startswith("meshes")]
 
 
+def test_a_preview_is_a_file_in_the_frame_that_is_wanted(
+    process: FinishingProcess, tmp_path: Path
+) -> None:
+    draft = ball()
+    preview = Preview(
+        job_id="job_a",
+        attempt=2,
+        sample=1,
+        resolution=CELLS,
+        blocks=draft.blocks,
+        lower=draft.lower,
+        spacing=draft.spacing,
+        normalization=draft.provenance.normalization,
+    )
+    artifact = process.preview(preview)
+    assert artifact is not None
+    assert artifact.ref == "meshes/job_a/2-1-32.glb"
+    data = files(WorkerSettings(data_dir=tmp_path).blob_dir)[artifact.ref]
+    mesh = load_mesh(data)
+    assert (artifact.bytes, artifact.faces) == (len(data), len(mesh.faces))
+    np.testing.assert_allclose(mesh.bounds, [[9, -1, -1], [11, 1, 1]], atol=0.02)
+    assert process.preview(replace(preview, blocks=ball(0.0).blocks)) is None
+
+
 def test_an_error_leaves_the_process_able(process: FinishingProcess) -> None:
     with pytest.raises(EmptySurface, match="outside everywhere"):
-        process(ball(0.0), lambda _: None)
+        process.finish(ball(0.0), lambda _: None)
     options = replace(ball().options, format="nonsense")
     with pytest.raises(InternalError):
-        process(replace(ball(), options=options), lambda _: None)
-    assert process(ball(), lambda _: None).shape["mesh"]["faces"] == pytest.approx(300, abs=20)
+        process.finish(replace(ball(), options=options), lambda _: None)
+    assert process.finish(ball(), lambda _: None).shape["mesh"]["faces"] == pytest.approx(
+        300, abs=20
+    )
 
 
 def test_its_death_is_told_with_the_cause(process: FinishingProcess) -> None:
     os.kill(process._process.pid, signal.SIGKILL)
     with pytest.raises(FinishingDiedError, match="signal 9"):
-        process(ball(), lambda _: None)
+        process.finish(ball(), lambda _: None)
 
 
 def test_it_ends_with_the_process_that_made_it(tmp_path: Path) -> None:

@@ -1,0 +1,169 @@
+"""A job's events over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from model.geometry.mesh import load_mesh
+from service.contract import Artifact, Job
+from service.errors import EmptySurface
+from service.jobqueue.queue import JobQueue
+from tests.service.gateway.fakeworker import FakeWorker
+
+ASYNC = {"Prefer": "respond-async"}
+
+
+@dataclass(frozen=True)
+class Event:
+    kind: str
+    id: int
+    data: dict[str, Any]
+
+
+async def events(
+    client: httpx.AsyncClient, job_id: str, headers: dict[str, str] | None = None
+) -> AsyncIterator[Event]:
+    async with client.stream("GET", f"/jobs/{job_id}/events", headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        fields: dict[str, str] = {}
+        async for line in response.aiter_lines():
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "event" in fields:
+                yield Event(fields["event"], int(fields["id"]), json.loads(fields["data"]))
+                fields = {}
+
+
+async def submit(client: httpx.AsyncClient) -> str:
+    response = await client.post("/generate?category=table", headers=ASYNC)
+    assert response.status_code == 202
+    job_id: str = response.json()["id"]
+    assert response.json()["links"]["events"] == f"/jobs/{job_id}/events"
+    return job_id
+
+
+async def test_a_job_is_followed_from_the_queue_to_its_end(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    job_id = await submit(client)
+    seen: list[Event] = []
+    async for event in events(client, job_id):
+        seen.append(event)
+        if event.data.get("stage") == "decode":
+            worker.open.set()
+    for event in seen:
+        Job.model_validate(event.data)
+    assert seen[-1].kind == "done"
+    assert seen[-1].data["state"] == "succeeded"
+    assert seen[-1].data["shapes"][0]["mesh"]["url"].startswith("/shapes/shp_")
+    assert {event.kind for event in seen[:-1]} == {"status"}
+    assert [event.id for event in seen] == sorted(event.id for event in seen)
+    assert any(event.data["progress"] == 0.5 for event in seen)
+
+
+async def test_coarse_meshes_come_before_the_result(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    job_id = await submit(client)
+    await asyncio.wait_for(worker.running.wait(), 5)
+    await worker.show(worker.seen[-1], 32)
+    kinds = []
+    async for event in events(client, job_id):
+        kinds.append(event.kind)
+        if event.kind == "artifact":
+            artifact = Artifact.model_validate(event.data)
+            assert (artifact.job, artifact.sample, artifact.resolution) == (job_id, 0, 32)
+            mesh = await client.get(artifact.url)
+            assert mesh.headers["content-type"] == "model/gltf-binary"
+            assert len(mesh.content) == artifact.bytes
+            assert len(load_mesh(mesh.content).faces) == artifact.faces
+            worker.open.set()
+    assert kinds.count("artifact") == 1
+    assert kinds[-1] == "done"
+
+
+async def test_last_event_id_goes_on_where_another_stream_broke_off(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    job_id = await submit(client)
+    await asyncio.wait_for(worker.running.wait(), 5)
+    await worker.show(worker.seen[-1], 32)
+    async for event in events(client, job_id):
+        if event.kind == "artifact":
+            break
+    await worker.show(worker.seen[-1], 64)
+    worker.open.set()
+    resumed = [one async for one in events(client, job_id, {"Last-Event-ID": str(event.id)})]
+    assert all(one.id > event.id for one in resumed)
+    assert [one.data["resolution"] for one in resumed if one.kind == "artifact"] == [64]
+    assert resumed[-1].kind == "done"
+    after = await client.get(
+        f"/jobs/{job_id}/events", headers={"Last-Event-ID": str(resumed[-1].id)}
+    )
+    assert after.status_code == 204
+
+
+async def test_a_failure_and_a_cancellation_end_with_error(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    worker.failure = EmptySurface("no surface")
+    failed = [event async for event in events(client, await submit(client))]
+    assert failed[-1].kind == "error"
+    assert failed[-1].data["error"]["code"] == "empty_surface"
+    worker.open.clear()
+    job_id = await submit(client)
+    await asyncio.wait_for(worker.running.wait(), 5)
+    await client.delete(f"/jobs/{job_id}")
+    canceled = [event async for event in events(client, job_id)]
+    assert canceled[-1].kind == "error"
+    assert canceled[-1].data["state"] == "canceled"
+
+
+async def test_a_place_in_the_queue_is_told_when_it_changes(
+    client: httpx.AsyncClient, own_queue: JobQueue, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    await submit(client)
+    await asyncio.wait_for(worker.running.wait(), 5)
+    ahead, job_id = await submit(client), await submit(client)
+    positions = []
+    async for event in events(client, job_id):
+        if event.data["queue_position"] is not None:
+            positions.append(event.data["queue_position"])
+        if positions == [1]:
+            await own_queue.cancel(ahead)
+        elif positions[-1:] == [0]:
+            worker.open.set()
+    assert positions == [1, 0]
+
+
+async def test_the_events_of_an_unknown_job_are_a_404_and_bad_ids_a_422(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    assert (await client.get("/jobs/job_none/events")).json()["code"] == "not_found"
+    job_id = await submit(client)
+    for bad in ("-1", "x", "1e3", "9" * 40, "٣"):
+        answer = await client.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": bad.encode()})
+        assert answer.status_code == 422
+        assert answer.json()["param"] == "Last-Event-ID"
+
+
+@pytest.mark.parametrize("name", ["0-32", "7-64"])
+async def test_an_artifact_that_is_not_there_is_a_404(
+    client: httpx.AsyncClient, worker: FakeWorker, name: str
+) -> None:
+    answer = await client.get(f"/jobs/{await submit(client)}/artifacts/{name}.glb")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
