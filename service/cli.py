@@ -34,6 +34,7 @@ def main() -> None:
 @main.command(cls=click.Command)
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="REST port.  [default: 8000]")
+@click.option("--grpc-port", type=click.IntRange(0, 65535), help="gRPC port.  [default: 8001]")
 @click.option(
     "--weights",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -62,16 +63,17 @@ def serve(**flags: Any) -> None:
     gateway, worker = _settings(given)
     _refuse_open_address(gateway)
     port = _free_port(gateway.host, gateway.port)
+    grpc_port = _free_port(gateway.host, gateway.grpc_port, flag="--grpc-port")
     try:
         with redis_server(gateway.redis_url, gateway.data_dir) as redis_url:
             common = {"redis_url": redis_url, "data_dir": str(gateway.data_dir.resolve())}
             common["log_level"] = gateway.log_level
-            listening = {"host": gateway.host, "port": str(port)}
+            listening = {"host": gateway.host, "port": str(port), "grpc_port": str(grpc_port)}
             listening["insecure"] = str(gateway.insecure)
             computing = {"device": worker.device, "worker_port": "0"}
             if worker.weights is not None:
                 computing["weights"] = str(worker.weights.resolve())
-            console = _Console(gateway, port, worker.weights)
+            console = _Console(gateway, port, grpc_port, worker.weights)
             supervisor = Supervisor(
                 [
                     Part("service.gateway", _variables(common | listening)),
@@ -90,10 +92,14 @@ def serve(**flags: Any) -> None:
 class _Console:
     """What a person at the terminal reads."""
 
-    def __init__(self, gateway: GatewaySettings, port: int, weights: Path | None) -> None:
+    def __init__(
+        self, gateway: GatewaySettings, port: int, grpc_port: int, weights: Path | None
+    ) -> None:
         host = "127.0.0.1" if gateway.host in ("0.0.0.0", "::") else gateway.host  # noqa: S104
         self._address = (host, port)
-        self._url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        named = f"[{host}]" if ":" in host else host
+        self._url = f"http://{named}:{port}"
+        self._grpc = f"{named}:{grpc_port}"
         self._data_dir = gateway.data_dir.resolve()
         self._weights = "the bundled starter model" if weights is None else str(weights.resolve())
         self._started = time.monotonic()
@@ -104,6 +110,7 @@ class _Console:
         lines = {
             "API": self._url,
             "Docs": f"{self._url}/docs",
+            "gRPC": self._grpc,
             "Data": self._data_dir,
             "Model": self._weights,
         }
@@ -175,7 +182,7 @@ def _refuse_open_address(gateway: GatewaySettings) -> None:
     )
 
 
-def _free_port(host: str, port: int) -> int:
+def _free_port(host: str, port: int, *, flag: str = "--port") -> int:
     """``port`` if one can listen on it, or a free one in place of 0."""
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -187,7 +194,7 @@ def _free_port(host: str, port: int) -> int:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise click.ClickException(
-                f"port {port} is in use: stop what listens there, or choose another by --port"
+                f"port {port} is in use: stop what listens there, or choose another by {flag}"
             ) from error
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
 

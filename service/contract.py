@@ -15,6 +15,9 @@ SEED_MODULUS = 2**64
 MAX_WAIT_S = 60
 """Longest time that ``Prefer: wait=N`` may ask for."""
 
+IDEMPOTENCY_KEY_LENGTH = 255
+"""Most characters of an idempotency key."""
+
 MeshFormat = Literal["glb", "obj", "ply", "stl"]
 LatentsFormat = Literal["safetensors", "npz"]
 Space = Literal["input", "normalized"]

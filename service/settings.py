@@ -94,6 +94,9 @@ class GatewaySettings(Settings):
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
     )
+    grpc_port: int = Field(
+        default=8001, ge=0, le=65535, description="Port of the gRPC server; 0 takes a free one."
+    )
     insecure: bool = Field(
         default=False,
         description="Listen on a non-loopback address although nothing asks for a key.",
@@ -111,6 +114,14 @@ class GatewaySettings(Settings):
     parse_memory_bytes: int = Field(
         default=2048 * _MIB, ge=256 * _MIB, description="Memory of one mesh-reading process."
     )
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.port == self.grpc_port != 0:
+            raise ValueError(
+                f"port and grpc_port are both {self.port}: REST and gRPC need one each"
+            )
+        return self
 
 
 class WorkerSettings(Settings):

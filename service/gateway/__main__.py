@@ -1,4 +1,4 @@
-"""``python -m service.gateway``: the REST server, configured by ``LAGEM_*`` variables."""
+"""``python -m service.gateway``: the REST and the gRPC server, set up by ``LAGEM_*`` variables."""
 
 import asyncio
 import ipaddress
@@ -10,6 +10,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from service.gateway.app import create_app
+from service.gateway.grpc.server import GrpcServer
 from service.jobqueue.embedded import EmbeddedServerError, redis_server
 from service.settings import GatewaySettings, UnknownVariableError
 from service.telemetry import configure_logging
@@ -35,10 +36,14 @@ class GatewayServer(uvicorn.Server):
 
 
 def serve(settings: GatewaySettings) -> bool:
-    """Serve until a signal ends it; False where it could not start."""
+    """Serve until a signal ends it; False where it could not start.
+
+    Both skins run on one event loop. No process is forked from here on: gRPC's threads would not
+    survive it. The mesh readers are new programs, started without a copy of this one.
+    """
     draining = asyncio.Event()
     config = uvicorn.Config(
-        create_app(settings, draining),
+        create_app(settings, draining, beside=GrpcServer),
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -1,8 +1,8 @@
 """The REST application: made by ``create_app`` and its lifespan, nothing at import."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
@@ -31,6 +31,8 @@ from service.settings import GatewaySettings
 from service.store.local import LocalBlobStore
 from service.telemetry import GatewayMetrics
 
+_Beside = Callable[[Gateway], AbstractAsyncContextManager[object]]
+
 _DESCRIPTION = """\
 Encode meshes into hierarchical latents, generate shapes, resample their details, decode them.
 
@@ -39,12 +41,15 @@ respond-async` answers at once with a job to ask for. Every route also exists un
 """
 
 
-def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
+def create_app(
+    settings: GatewaySettings, draining: asyncio.Event, *, beside: _Beside | None = None
+) -> FastAPI:
     """The gateway as an ASGI application.
 
     Args:
         settings: with a ``redis_url``.
         draining: to be set when the process is to end, so that nobody waits any longer.
+        beside: another skin of the same gateway, open as long as the app lives.
 
     Raises:
         ValueError: there is no ``redis_url``.
@@ -58,7 +63,9 @@ def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
         summary="Shapes as hierarchical latents.",
         description=_DESCRIPTION,
         version=release,
-        lifespan=partial(_lifespan, settings=settings, metrics=metrics, draining=draining),
+        lifespan=partial(
+            _lifespan, settings=settings, metrics=metrics, draining=draining, beside=beside
+        ),
         dependencies=[Depends(check_parameter_names)],
         responses=PROBLEMS,
     )
@@ -82,7 +89,12 @@ def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(
-    app: FastAPI, *, settings: GatewaySettings, metrics: GatewayMetrics, draining: asyncio.Event
+    app: FastAPI,
+    *,
+    settings: GatewaySettings,
+    metrics: GatewayMetrics,
+    draining: asyncio.Event,
+    beside: _Beside | None,
 ) -> AsyncIterator[None]:
     assert settings.redis_url is not None
     async with AsyncExitStack() as stack:
@@ -97,7 +109,7 @@ async def _lifespan(
         await stack.enter_async_context(Upkeep(queue, blobs, metrics, settings))
         catalogue = ModelCatalogue(queue)
         jobs = JobService(queue, waiters, blobs, catalogue, ingest, metrics)
-        app.state.gateway = Gateway(
+        gateway = app.state.gateway = Gateway(
             settings=settings,
             metrics=metrics,
             queue=queue,
@@ -107,6 +119,8 @@ async def _lifespan(
             events=JobEvents(jobs, waiters, draining),
             draining=draining,
         )
+        if beside is not None:
+            await stack.enter_async_context(beside(gateway))
         yield
 
 

@@ -28,6 +28,22 @@ class ModelCatalogue:
         announced = list(alive.values()) or await self._queue.models()
         return tuple(Model.model_validate(info) for info in announced)
 
+    async def loaded_model(self) -> Model:
+        """The first of ``models``.
+
+        Raises:
+            NoWorker: no worker has announced a model yet.
+        """
+        models = await self.models()
+        if not models:
+            raise _no_model()
+        return models[0]
+
+    async def categories(self) -> tuple[str, ...]:
+        """What this deployment can generate."""
+        names = (name for model in await self.models() for name in model.categories)
+        return tuple(dict.fromkeys(names))
+
     async def model_for(self, operation: OperationName) -> Model:
         """A model that can do ``operation``.
 
@@ -37,11 +53,7 @@ class ModelCatalogue:
         """
         models = await self.models()
         if not models:
-            raise NoWorker(
-                "No worker has announced a model yet.",
-                suggestion="Wait until a worker has started: GET /readyz tells.",
-                retry_after=_RETRY_AFTER_S,
-            )
+            raise _no_model()
         for model in models:
             if operation in model.can:
                 return model
@@ -51,6 +63,14 @@ class ModelCatalogue:
             f"The loaded model cannot {operation}: {names} has no diffusion cascade.",
             suggestion=f"It can {', '.join(able)}; load weights with a cascade to {operation}.",
         )
+
+
+def _no_model() -> NoWorker:
+    return NoWorker(
+        "No worker has announced a model yet.",
+        suggestion="Wait until a worker has started: GET /readyz tells.",
+        retry_after=_RETRY_AFTER_S,
+    )
 
 
 def check_category(model: Model, category: str | None) -> None:

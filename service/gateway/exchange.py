@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 
-from service.contract import MeshRequest
+from service.contract import IDEMPOTENCY_KEY_LENGTH, MeshRequest
 from service.errors import Canceled, JobFinal
 from service.gateway.negotiation import (
     JSON,
@@ -35,7 +35,7 @@ def call_of(
         Header(
             alias="Idempotency-Key",
             min_length=1,
-            max_length=255,
+            max_length=IDEMPOTENCY_KEY_LENGTH,
             description="Same key and request, same job (24 h): safe to send again.",
         ),
     ] = None,

@@ -8,8 +8,9 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalError, MeshTooLarge
+from service.errors import InternalError
 from service.gateway.problem import problem_response
+from service.gateway.upload import upload_too_large
 from service.telemetry import GatewayMetrics, LogField
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -35,7 +36,7 @@ class Observation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        request_id = accepted_request_id(Headers(scope=scope).get(REQUEST_ID_HEADER, ""))
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
@@ -88,7 +89,7 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             response = problem_response(
-                self._refusal(),
+                upload_too_large(self._max_bytes),
                 path=scope["path"],
                 request_id=scope["state"]["request_id"],
             )
@@ -101,26 +102,24 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise self._refusal()
+                raise upload_too_large(self._max_bytes)
             return message
 
         await self._app(scope, receive_counted, send)
 
-    def _refusal(self) -> MeshTooLarge:
-        return MeshTooLarge(
-            f"The body is larger than {self._max_bytes:,} bytes, the most that is accepted.",
-            suggestion="Simplify the mesh, or use a binary format such as glb.",
-        )
 
-
-def _request_id(headers: Headers) -> str:
-    given = headers.get(REQUEST_ID_HEADER, "")
+def accepted_request_id(given: str) -> str:
+    """The caller's id where it is well formed, else a new one."""
     return given if _ACCEPTED_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
 
 
-def _internal_problem(path: str, request_id: str) -> ASGIApp:
-    error = InternalError(
+def unexpected_error() -> InternalError:
+    """What a caller is told of a defect: nothing of its cause, which is in the log."""
+    return InternalError(
         "An unexpected error occurred; it has been logged under this request id.",
         suggestion="Report the request id if it happens again.",
     )
-    return problem_response(error, path=path, request_id=request_id)
+
+
+def _internal_problem(path: str, request_id: str) -> ASGIApp:
+    return problem_response(unexpected_error(), path=path, request_id=request_id)

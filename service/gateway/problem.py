@@ -1,8 +1,5 @@
 """Every error as RFC 9457 problem+json, whoever raised it."""
 
-import json
-from collections.abc import Iterable
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -11,13 +8,13 @@ from starlette.exceptions import HTTPException
 from service.contract import Problem
 from service.errors import (
     InternalError,
-    InvalidParameter,
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
     ServiceError,
     Unauthenticated,
 )
+from service.gateway.validation import invalid_parameters
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -88,26 +85,6 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    """Parameters out of range or of the wrong type; the first one is named, all are told."""
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    details = [f"{_name(item['loc'])}: {_cause(item)}" for item in found]
-    refusal = InvalidParameter(
-        "; ".join(details) + ".",
-        suggestion="GET /docs lists the parameters and their ranges.",
-        param=_name(found[0]["loc"]),
-    )
-    return _respond(request, refusal)
-
-
-def _name(location: Iterable[str | int]) -> str:
-    """The parameter's name: a location without where it was found (query, path, header)."""
-    return ".".join(str(part) for part in list(location)[1:])
-
-
-def _cause(item: dict[str, object]) -> str:
-    message = str(item["msg"])
-    given = item.get("input")
-    if not isinstance(given, str | int | float):
-        return message
-    return f"{message}, not {json.dumps(given)[:80]}"
+    # A location begins with where it was found: query, path, header.
+    return _respond(request, invalid_parameters(error.errors(), skip=1))

@@ -50,11 +50,15 @@ _BATCH_FIELDS = ("steps", "guidance", "keep_level", "resolution")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who asks, and what every transport can say about a request beside its content."""
+    """Who asks, and what every transport can say about a request beside its content.
+
+    ``deadline_ms``: the moment after which nobody wants the result; None where there is none.
+    """
 
     tenant: str = ANONYMOUS
     request_id: str | None = None
     idempotency_key: str | None = None
+    deadline_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class JobService:
                 tenant=call.tenant,
                 idempotency=_idempotency(Operation.ENCODE, request, upload.sha256, call),
                 request_id=call.request_id,
+                deadline_ms=call.deadline_ms,
                 preprocess_ms=mesh.milliseconds,
             )
             return await self._submit(job, mesh.points)
@@ -138,6 +143,7 @@ class JobService:
                 tenant=call.tenant,
                 idempotency=_idempotency(Operation.GENERATE, request, "", call),
                 request_id=call.request_id,
+                deadline_ms=call.deadline_ms,
             )
             return await self._submit(job, None)
 
@@ -269,6 +275,7 @@ class JobService:
             tenant=call.tenant,
             idempotency=_idempotency(operation, request, source.digest, call),
             request_id=call.request_id,
+            deadline_ms=call.deadline_ms,
         )
         return await self._submit(job, source.data)
 

@@ -11,7 +11,7 @@ from typing import IO
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
-from service.errors import InvalidParameter, MalformedRequest, UnknownParameter
+from service.errors import InvalidParameter, MalformedRequest, MeshTooLarge, UnknownParameter
 from service.gateway.negotiation import mesh_format_of
 
 _CHUNK_BYTES = 2**20
@@ -64,6 +64,22 @@ async def received_upload(request: Request) -> AsyncIterator[Upload]:
             name=name,
             hint=name or mesh_format_of(media_type),
         )
+
+
+@asynccontextmanager
+async def spooled_upload(chunks: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
+    """Chunks without a name, in a file that ends with the context."""
+    with tempfile.NamedTemporaryFile(prefix="lagem-upload-") as file:
+        size, digest = await _copy(chunks, file)
+        yield Upload(path=Path(file.name), size=size, sha256=digest, name=None, hint=None)
+
+
+def upload_too_large(max_bytes: int) -> MeshTooLarge:
+    """The refusal of an upload of more than ``max_bytes``."""
+    return MeshTooLarge(
+        f"The body is larger than {max_bytes:,} bytes, the most that is accepted.",
+        suggestion="Simplify the mesh, or use a binary format such as glb.",
+    )
 
 
 async def refuse_body(request: Request) -> None:

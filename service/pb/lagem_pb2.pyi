@@ -27,6 +27,21 @@ class MeshFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MESH_FORMAT_PLY: _ClassVar[MeshFormat]
     MESH_FORMAT_STL: _ClassVar[MeshFormat]
 
+class LatentsFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LATENTS_FORMAT_UNSPECIFIED: _ClassVar[LatentsFormat]
+    LATENTS_FORMAT_SAFETENSORS: _ClassVar[LatentsFormat]
+    LATENTS_FORMAT_NPZ: _ClassVar[LatentsFormat]
+
+class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_KIND_UNSPECIFIED: _ClassVar[EventKind]
+    EVENT_KIND_STATUS: _ClassVar[EventKind]
+    EVENT_KIND_PROGRESS: _ClassVar[EventKind]
+    EVENT_KIND_ARTIFACT: _ClassVar[EventKind]
+    EVENT_KIND_DONE: _ClassVar[EventKind]
+    EVENT_KIND_ERROR: _ClassVar[EventKind]
+
 class Space(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SPACE_UNSPECIFIED: _ClassVar[Space]
@@ -43,6 +58,15 @@ MESH_FORMAT_GLB: MeshFormat
 MESH_FORMAT_OBJ: MeshFormat
 MESH_FORMAT_PLY: MeshFormat
 MESH_FORMAT_STL: MeshFormat
+LATENTS_FORMAT_UNSPECIFIED: LatentsFormat
+LATENTS_FORMAT_SAFETENSORS: LatentsFormat
+LATENTS_FORMAT_NPZ: LatentsFormat
+EVENT_KIND_UNSPECIFIED: EventKind
+EVENT_KIND_STATUS: EventKind
+EVENT_KIND_PROGRESS: EventKind
+EVENT_KIND_ARTIFACT: EventKind
+EVENT_KIND_DONE: EventKind
+EVENT_KIND_ERROR: EventKind
 SPACE_UNSPECIFIED: Space
 SPACE_INPUT: Space
 SPACE_NORMALIZED: Space
@@ -74,12 +98,14 @@ class SamplingOptions(_message.Message):
     def __init__(self, seed: _Optional[int] = ..., n: _Optional[int] = ..., steps: _Optional[int] = ..., guidance: _Optional[float] = ...) -> None: ...
 
 class EncodeOptions(_message.Message):
-    __slots__ = ("filename", "mesh")
+    __slots__ = ("filename", "mesh", "wait_s")
     FILENAME_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
     filename: str
     mesh: MeshOptions
-    def __init__(self, filename: _Optional[str] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ...) -> None: ...
+    wait_s: int
+    def __init__(self, filename: _Optional[str] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ..., wait_s: _Optional[int] = ...) -> None: ...
 
 class EncodeRequest(_message.Message):
     __slots__ = ("options", "chunk")
@@ -96,14 +122,16 @@ class EncodeResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("category", "sampling", "mesh")
+    __slots__ = ("category", "sampling", "mesh", "wait_s")
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
     category: str
     sampling: SamplingOptions
     mesh: MeshOptions
-    def __init__(self, category: _Optional[str] = ..., sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ...) -> None: ...
+    wait_s: int
+    def __init__(self, category: _Optional[str] = ..., sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ..., wait_s: _Optional[int] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("job",)
@@ -112,20 +140,24 @@ class GenerateResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
 
 class ResampleRequest(_message.Message):
-    __slots__ = ("shape", "latents", "keep_level", "sampling", "mesh", "any_weights")
+    __slots__ = ("shape", "latents", "keep_level", "sampling", "mesh", "any_weights", "category", "wait_s")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     LATENTS_FIELD_NUMBER: _ClassVar[int]
     KEEP_LEVEL_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
     ANY_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
     shape: str
     latents: bytes
     keep_level: int
     sampling: SamplingOptions
     mesh: MeshOptions
     any_weights: bool
-    def __init__(self, shape: _Optional[str] = ..., latents: _Optional[bytes] = ..., keep_level: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ..., any_weights: bool = ...) -> None: ...
+    category: str
+    wait_s: int
+    def __init__(self, shape: _Optional[str] = ..., latents: _Optional[bytes] = ..., keep_level: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ..., any_weights: bool = ..., category: _Optional[str] = ..., wait_s: _Optional[int] = ...) -> None: ...
 
 class ResampleResponse(_message.Message):
     __slots__ = ("job",)
@@ -144,18 +176,20 @@ class LevelMix(_message.Message):
     def __init__(self, level3: _Optional[str] = ..., level2: _Optional[str] = ..., level1: _Optional[str] = ...) -> None: ...
 
 class DecodeRequest(_message.Message):
-    __slots__ = ("shape", "latents", "mix", "mesh", "any_weights")
+    __slots__ = ("shape", "latents", "mix", "mesh", "any_weights", "wait_s")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     LATENTS_FIELD_NUMBER: _ClassVar[int]
     MIX_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
     ANY_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
     shape: str
     latents: bytes
     mix: LevelMix
     mesh: MeshOptions
     any_weights: bool
-    def __init__(self, shape: _Optional[str] = ..., latents: _Optional[bytes] = ..., mix: _Optional[_Union[LevelMix, _Mapping]] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ..., any_weights: bool = ...) -> None: ...
+    wait_s: int
+    def __init__(self, shape: _Optional[str] = ..., latents: _Optional[bytes] = ..., mix: _Optional[_Union[LevelMix, _Mapping]] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ..., any_weights: bool = ..., wait_s: _Optional[int] = ...) -> None: ...
 
 class DecodeResponse(_message.Message):
     __slots__ = ("job",)
@@ -188,10 +222,12 @@ class ListJobsRequest(_message.Message):
     def __init__(self, after: _Optional[str] = ..., limit: _Optional[int] = ..., ascending: bool = ..., state: _Optional[_Union[JobState, str]] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
-    __slots__ = ("jobs",)
+    __slots__ = ("jobs", "next")
     JOBS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
     jobs: _containers.RepeatedCompositeFieldContainer[Job]
-    def __init__(self, jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ...) -> None: ...
+    next: str
+    def __init__(self, jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class CancelJobRequest(_message.Message):
     __slots__ = ("id",)
@@ -206,36 +242,70 @@ class CancelJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
 
 class WatchJobRequest(_message.Message):
-    __slots__ = ("id",)
+    __slots__ = ("id", "after")
     ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     id: str
-    def __init__(self, id: _Optional[str] = ...) -> None: ...
+    after: int
+    def __init__(self, id: _Optional[str] = ..., after: _Optional[int] = ...) -> None: ...
 
 class WatchJobResponse(_message.Message):
-    __slots__ = ("job",)
+    __slots__ = ("job", "artifact", "chunk", "seq", "kind")
     JOB_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     job: Job
-    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
+    artifact: Artifact
+    chunk: bytes
+    seq: int
+    kind: EventKind
+    def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., chunk: _Optional[bytes] = ..., seq: _Optional[int] = ..., kind: _Optional[_Union[EventKind, str]] = ...) -> None: ...
+
+class Artifact(_message.Message):
+    __slots__ = ("job", "sample", "resolution", "format", "bytes", "faces", "vertices")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    FACES_FIELD_NUMBER: _ClassVar[int]
+    VERTICES_FIELD_NUMBER: _ClassVar[int]
+    job: str
+    sample: int
+    resolution: int
+    format: MeshFormat
+    bytes: int
+    faces: int
+    vertices: int
+    def __init__(self, job: _Optional[str] = ..., sample: _Optional[int] = ..., resolution: _Optional[int] = ..., format: _Optional[_Union[MeshFormat, str]] = ..., bytes: _Optional[int] = ..., faces: _Optional[int] = ..., vertices: _Optional[int] = ...) -> None: ...
 
 class GetMeshRequest(_message.Message):
-    __slots__ = ("shape", "mesh")
+    __slots__ = ("shape", "mesh", "wait_s")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
+    WAIT_S_FIELD_NUMBER: _ClassVar[int]
     shape: str
     mesh: MeshOptions
-    def __init__(self, shape: _Optional[str] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ...) -> None: ...
+    wait_s: int
+    def __init__(self, shape: _Optional[str] = ..., mesh: _Optional[_Union[MeshOptions, _Mapping]] = ..., wait_s: _Optional[int] = ...) -> None: ...
 
 class GetMeshResponse(_message.Message):
-    __slots__ = ("chunk",)
+    __slots__ = ("chunk", "job")
     CHUNK_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
     chunk: bytes
-    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
+    job: Job
+    def __init__(self, chunk: _Optional[bytes] = ..., job: _Optional[_Union[Job, _Mapping]] = ...) -> None: ...
 
 class GetLatentsRequest(_message.Message):
-    __slots__ = ("shape",)
+    __slots__ = ("shape", "format")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     shape: str
-    def __init__(self, shape: _Optional[str] = ...) -> None: ...
+    format: LatentsFormat
+    def __init__(self, shape: _Optional[str] = ..., format: _Optional[_Union[LatentsFormat, str]] = ...) -> None: ...
 
 class GetLatentsResponse(_message.Message):
     __slots__ = ("chunk",)
@@ -243,12 +313,84 @@ class GetLatentsResponse(_message.Message):
     chunk: bytes
     def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
 
+class GetShapeRequest(_message.Message):
+    __slots__ = ("shape",)
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    shape: str
+    def __init__(self, shape: _Optional[str] = ...) -> None: ...
+
+class GetShapeResponse(_message.Message):
+    __slots__ = ("shape", "operation", "model", "created_at", "expires_at")
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    shape: Shape
+    operation: str
+    model: ModelRef
+    created_at: _timestamp_pb2.Timestamp
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, shape: _Optional[_Union[Shape, _Mapping]] = ..., operation: _Optional[str] = ..., model: _Optional[_Union[ModelRef, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetTreeRequest(_message.Message):
+    __slots__ = ("shape",)
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    shape: str
+    def __init__(self, shape: _Optional[str] = ...) -> None: ...
+
+class GetTreeResponse(_message.Message):
+    __slots__ = ("parents", "children", "nodes", "truncated")
+    PARENTS_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    parents: _containers.RepeatedScalarFieldContainer[str]
+    children: _containers.RepeatedScalarFieldContainer[str]
+    nodes: _containers.RepeatedCompositeFieldContainer[LineageNode]
+    truncated: bool
+    def __init__(self, parents: _Optional[_Iterable[str]] = ..., children: _Optional[_Iterable[str]] = ..., nodes: _Optional[_Iterable[_Union[LineageNode, _Mapping]]] = ..., truncated: bool = ...) -> None: ...
+
+class LineageNode(_message.Message):
+    __slots__ = ("id", "expired", "operation", "seed", "category", "parents", "children")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    PARENTS_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    expired: bool
+    operation: str
+    seed: int
+    category: str
+    parents: _containers.RepeatedScalarFieldContainer[str]
+    children: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., expired: bool = ..., operation: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., children: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListCategoriesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListCategoriesResponse(_message.Message):
+    __slots__ = ("categories",)
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    categories: _containers.RepeatedCompositeFieldContainer[Category]
+    def __init__(self, categories: _Optional[_Iterable[_Union[Category, _Mapping]]] = ...) -> None: ...
+
+class Category(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
 class GetModelRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("name", "version", "licence", "weights_sha256", "levels", "categories", "can")
+    __slots__ = ("name", "version", "licence", "weights_sha256", "levels", "categories", "can", "defaults")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
@@ -256,6 +398,7 @@ class GetModelResponse(_message.Message):
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     CAN_FIELD_NUMBER: _ClassVar[int]
+    DEFAULTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     licence: str
@@ -263,7 +406,18 @@ class GetModelResponse(_message.Message):
     levels: _containers.RepeatedCompositeFieldContainer[LevelShape]
     categories: _containers.RepeatedScalarFieldContainer[str]
     can: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., licence: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., levels: _Optional[_Iterable[_Union[LevelShape, _Mapping]]] = ..., categories: _Optional[_Iterable[str]] = ..., can: _Optional[_Iterable[str]] = ...) -> None: ...
+    defaults: SamplingDefaults
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., licence: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., levels: _Optional[_Iterable[_Union[LevelShape, _Mapping]]] = ..., categories: _Optional[_Iterable[str]] = ..., can: _Optional[_Iterable[str]] = ..., defaults: _Optional[_Union[SamplingDefaults, _Mapping]] = ...) -> None: ...
+
+class SamplingDefaults(_message.Message):
+    __slots__ = ("resolution", "steps", "guidance")
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_FIELD_NUMBER: _ClassVar[int]
+    resolution: int
+    steps: int
+    guidance: float
+    def __init__(self, resolution: _Optional[int] = ..., steps: _Optional[int] = ..., guidance: _Optional[float] = ...) -> None: ...
 
 class LevelShape(_message.Message):
     __slots__ = ("level", "tokens", "channels")
@@ -276,7 +430,7 @@ class LevelShape(_message.Message):
     def __init__(self, level: _Optional[int] = ..., tokens: _Optional[int] = ..., channels: _Optional[int] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("id", "operation", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at", "expires_at", "attempts", "shapes", "timings_ms", "error")
+    __slots__ = ("id", "operation", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at", "expires_at", "attempts", "shapes", "timings_ms", "error", "input", "model", "eta_s", "cancel_requested")
     class TimingsMsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -298,6 +452,10 @@ class Job(_message.Message):
     SHAPES_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_MS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ETA_S_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
     id: str
     operation: str
     state: JobState
@@ -312,10 +470,72 @@ class Job(_message.Message):
     shapes: _containers.RepeatedCompositeFieldContainer[Shape]
     timings_ms: _containers.ScalarMap[str, float]
     error: Error
-    def __init__(self, id: _Optional[str] = ..., operation: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[float] = ..., queue_position: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., shapes: _Optional[_Iterable[_Union[Shape, _Mapping]]] = ..., timings_ms: _Optional[_Mapping[str, float]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+    input: JobInput
+    model: ModelRef
+    eta_s: float
+    cancel_requested: bool
+    def __init__(self, id: _Optional[str] = ..., operation: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[float] = ..., queue_position: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., shapes: _Optional[_Iterable[_Union[Shape, _Mapping]]] = ..., timings_ms: _Optional[_Mapping[str, float]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., input: _Optional[_Union[JobInput, _Mapping]] = ..., model: _Optional[_Union[ModelRef, _Mapping]] = ..., eta_s: _Optional[float] = ..., cancel_requested: bool = ...) -> None: ...
+
+class JobInput(_message.Message):
+    __slots__ = ("category", "seed", "n", "steps", "guidance", "keep_level", "resolution", "format", "target_faces", "exhaustive", "space", "shape", "parents", "normalization", "source")
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    GUIDANCE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FACES_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTIVE_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    PARENTS_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    category: str
+    seed: int
+    n: int
+    steps: int
+    guidance: float
+    keep_level: int
+    resolution: int
+    format: MeshFormat
+    target_faces: int
+    exhaustive: bool
+    space: Space
+    shape: str
+    parents: _containers.RepeatedScalarFieldContainer[str]
+    normalization: Normalization
+    source: Upload
+    def __init__(self, category: _Optional[str] = ..., seed: _Optional[int] = ..., n: _Optional[int] = ..., steps: _Optional[int] = ..., guidance: _Optional[float] = ..., keep_level: _Optional[int] = ..., resolution: _Optional[int] = ..., format: _Optional[_Union[MeshFormat, str]] = ..., target_faces: _Optional[int] = ..., exhaustive: bool = ..., space: _Optional[_Union[Space, str]] = ..., shape: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., source: _Optional[_Union[Upload, _Mapping]] = ...) -> None: ...
+
+class Upload(_message.Message):
+    __slots__ = ("filename", "vertices", "faces", "lower", "upper")
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
+    VERTICES_FIELD_NUMBER: _ClassVar[int]
+    FACES_FIELD_NUMBER: _ClassVar[int]
+    LOWER_FIELD_NUMBER: _ClassVar[int]
+    UPPER_FIELD_NUMBER: _ClassVar[int]
+    filename: str
+    vertices: int
+    faces: int
+    lower: _containers.RepeatedScalarFieldContainer[float]
+    upper: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, filename: _Optional[str] = ..., vertices: _Optional[int] = ..., faces: _Optional[int] = ..., lower: _Optional[_Iterable[float]] = ..., upper: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ModelRef(_message.Message):
+    __slots__ = ("name", "weights_sha256", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    weights_sha256: str
+    version: str
+    def __init__(self, name: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Shape(_message.Message):
-    __slots__ = ("id", "seed", "category", "parents", "mesh", "normalization", "metrics")
+    __slots__ = ("id", "seed", "category", "parents", "mesh", "normalization", "metrics", "latents")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -330,6 +550,7 @@ class Shape(_message.Message):
     MESH_FIELD_NUMBER: _ClassVar[int]
     NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    LATENTS_FIELD_NUMBER: _ClassVar[int]
     id: str
     seed: int
     category: str
@@ -337,10 +558,25 @@ class Shape(_message.Message):
     mesh: Mesh
     normalization: Normalization
     metrics: _containers.ScalarMap[str, float]
-    def __init__(self, id: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., mesh: _Optional[_Union[Mesh, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    latents: _containers.RepeatedCompositeFieldContainer[LevelLatents]
+    def __init__(self, id: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., mesh: _Optional[_Union[Mesh, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., latents: _Optional[_Iterable[_Union[LevelLatents, _Mapping]]] = ...) -> None: ...
+
+class LevelLatents(_message.Message):
+    __slots__ = ("level", "tokens", "channels", "dtype", "sha256")
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    level: int
+    tokens: int
+    channels: int
+    dtype: str
+    sha256: str
+    def __init__(self, level: _Optional[int] = ..., tokens: _Optional[int] = ..., channels: _Optional[int] = ..., dtype: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class Mesh(_message.Message):
-    __slots__ = ("format", "bytes", "faces", "vertices", "lower", "upper", "watertight", "components")
+    __slots__ = ("format", "bytes", "faces", "vertices", "lower", "upper", "watertight", "components", "resolution", "target_faces", "exhaustive", "space", "boundary_edges")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
@@ -349,6 +585,11 @@ class Mesh(_message.Message):
     UPPER_FIELD_NUMBER: _ClassVar[int]
     WATERTIGHT_FIELD_NUMBER: _ClassVar[int]
     COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FACES_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTIVE_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    BOUNDARY_EDGES_FIELD_NUMBER: _ClassVar[int]
     format: MeshFormat
     bytes: int
     faces: int
@@ -357,7 +598,12 @@ class Mesh(_message.Message):
     upper: _containers.RepeatedScalarFieldContainer[float]
     watertight: bool
     components: int
-    def __init__(self, format: _Optional[_Union[MeshFormat, str]] = ..., bytes: _Optional[int] = ..., faces: _Optional[int] = ..., vertices: _Optional[int] = ..., lower: _Optional[_Iterable[float]] = ..., upper: _Optional[_Iterable[float]] = ..., watertight: bool = ..., components: _Optional[int] = ...) -> None: ...
+    resolution: int
+    target_faces: int
+    exhaustive: bool
+    space: Space
+    boundary_edges: int
+    def __init__(self, format: _Optional[_Union[MeshFormat, str]] = ..., bytes: _Optional[int] = ..., faces: _Optional[int] = ..., vertices: _Optional[int] = ..., lower: _Optional[_Iterable[float]] = ..., upper: _Optional[_Iterable[float]] = ..., watertight: bool = ..., components: _Optional[int] = ..., resolution: _Optional[int] = ..., target_faces: _Optional[int] = ..., exhaustive: bool = ..., space: _Optional[_Union[Space, str]] = ..., boundary_edges: _Optional[int] = ...) -> None: ...
 
 class Normalization(_message.Message):
     __slots__ = ("center", "scale")

@@ -28,6 +28,11 @@ if _version_not_supported:
 class LagemServiceStub(object):
     """Meshes to per-level latents and back. Level 3 is the coarsest: main structure; 2 major details;
     1 minor details.
+
+    Encode, Generate, Resample and Decode wait for their job and answer with it. A job that fails is an
+    error. The wait ends after `wait_s` seconds (0: at once; at most 60; default: the deployment's, 30),
+    and the job then goes on. Where the call's deadline comes first, it is the job's deadline too. When
+    the caller of a waiting call goes away its job is canceled, unless it has an idempotency key.
     """
 
     def __init__(self, channel):
@@ -86,6 +91,21 @@ class LagemServiceStub(object):
                 request_serializer=service_dot_pb_dot_lagem__pb2.GetLatentsRequest.SerializeToString,
                 response_deserializer=service_dot_pb_dot_lagem__pb2.GetLatentsResponse.FromString,
                 _registered_method=True)
+        self.GetShape = channel.unary_unary(
+                '/lagem.v1.LagemService/GetShape',
+                request_serializer=service_dot_pb_dot_lagem__pb2.GetShapeRequest.SerializeToString,
+                response_deserializer=service_dot_pb_dot_lagem__pb2.GetShapeResponse.FromString,
+                _registered_method=True)
+        self.GetTree = channel.unary_unary(
+                '/lagem.v1.LagemService/GetTree',
+                request_serializer=service_dot_pb_dot_lagem__pb2.GetTreeRequest.SerializeToString,
+                response_deserializer=service_dot_pb_dot_lagem__pb2.GetTreeResponse.FromString,
+                _registered_method=True)
+        self.ListCategories = channel.unary_unary(
+                '/lagem.v1.LagemService/ListCategories',
+                request_serializer=service_dot_pb_dot_lagem__pb2.ListCategoriesRequest.SerializeToString,
+                response_deserializer=service_dot_pb_dot_lagem__pb2.ListCategoriesResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/lagem.v1.LagemService/GetModel',
                 request_serializer=service_dot_pb_dot_lagem__pb2.GetModelRequest.SerializeToString,
@@ -96,6 +116,11 @@ class LagemServiceStub(object):
 class LagemServiceServicer(object):
     """Meshes to per-level latents and back. Level 3 is the coarsest: main structure; 2 major details;
     1 minor details.
+
+    Encode, Generate, Resample and Decode wait for their job and answer with it. A job that fails is an
+    error. The wait ends after `wait_s` seconds (0: at once; at most 60; default: the deployment's, 30),
+    and the job then goes on. Where the call's deadline comes first, it is the job's deadline too. When
+    the caller of a waiting call goes away its job is canceled, unless it has an idempotency key.
     """
 
     def Encode(self, request_iterator, context):
@@ -149,7 +174,7 @@ class LagemServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Snapshots of a job until it ends.
+        """What a job is, then what becomes of it, until it ends or the server does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +188,28 @@ class LagemServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetLatents(self, request, context):
-        """A shape's latents in chunks of one safetensors file.
+        """A shape's latents in chunks of one file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetShape(self, request, context):
+        """A shape: seed, category, parents, model, latents, mesh.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTree(self, request, context):
+        """A shape's ancestors and descendants.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCategories(self, request, context):
+        """What this deployment can generate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +275,21 @@ def add_LagemServiceServicer_to_server(servicer, server):
                     request_deserializer=service_dot_pb_dot_lagem__pb2.GetLatentsRequest.FromString,
                     response_serializer=service_dot_pb_dot_lagem__pb2.GetLatentsResponse.SerializeToString,
             ),
+            'GetShape': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetShape,
+                    request_deserializer=service_dot_pb_dot_lagem__pb2.GetShapeRequest.FromString,
+                    response_serializer=service_dot_pb_dot_lagem__pb2.GetShapeResponse.SerializeToString,
+            ),
+            'GetTree': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTree,
+                    request_deserializer=service_dot_pb_dot_lagem__pb2.GetTreeRequest.FromString,
+                    response_serializer=service_dot_pb_dot_lagem__pb2.GetTreeResponse.SerializeToString,
+            ),
+            'ListCategories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCategories,
+                    request_deserializer=service_dot_pb_dot_lagem__pb2.ListCategoriesRequest.FromString,
+                    response_serializer=service_dot_pb_dot_lagem__pb2.ListCategoriesResponse.SerializeToString,
+            ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
                     request_deserializer=service_dot_pb_dot_lagem__pb2.GetModelRequest.FromString,
@@ -245,6 +306,11 @@ def add_LagemServiceServicer_to_server(servicer, server):
 class LagemService(object):
     """Meshes to per-level latents and back. Level 3 is the coarsest: main structure; 2 major details;
     1 minor details.
+
+    Encode, Generate, Resample and Decode wait for their job and answer with it. A job that fails is an
+    error. The wait ends after `wait_s` seconds (0: at once; at most 60; default: the deployment's, 30),
+    and the job then goes on. Where the call's deadline comes first, it is the job's deadline too. When
+    the caller of a waiting call goes away its job is canceled, unless it has an idempotency key.
     """
 
     @staticmethod
@@ -507,6 +573,87 @@ class LagemService(object):
             '/lagem.v1.LagemService/GetLatents',
             service_dot_pb_dot_lagem__pb2.GetLatentsRequest.SerializeToString,
             service_dot_pb_dot_lagem__pb2.GetLatentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetShape(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lagem.v1.LagemService/GetShape',
+            service_dot_pb_dot_lagem__pb2.GetShapeRequest.SerializeToString,
+            service_dot_pb_dot_lagem__pb2.GetShapeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lagem.v1.LagemService/GetTree',
+            service_dot_pb_dot_lagem__pb2.GetTreeRequest.SerializeToString,
+            service_dot_pb_dot_lagem__pb2.GetTreeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCategories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lagem.v1.LagemService/ListCategories',
+            service_dot_pb_dot_lagem__pb2.ListCategoriesRequest.SerializeToString,
+            service_dot_pb_dot_lagem__pb2.ListCategoriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

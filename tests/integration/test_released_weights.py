@@ -32,7 +32,7 @@ def weights(tmp_path: Path) -> Path:
 @pytest.fixture
 def service(weights: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     """`lagem serve` of these weights, ready."""
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--grpc-port", "0"]
     command += ["--weights", str(weights), "--data-dir", str(tmp_path / "state")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

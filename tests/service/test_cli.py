@@ -43,7 +43,15 @@ def test_it_offers_the_offline_commands_and_serve() -> None:
 
 def test_help_names_each_flag() -> None:
     text = serve("--help").output
-    for flag in ("--host", "--port", "--weights", "--data-dir", "--device", "--log-level"):
+    for flag in (
+        "--host",
+        "--port",
+        "--grpc-port",
+        "--weights",
+        "--data-dir",
+        "--device",
+        "--log-level",
+    ):
         assert flag in text
 
 
@@ -63,9 +71,23 @@ def test_a_port_in_use_is_told_with_the_way_out(tmp_path: Path) -> None:
     )
 
 
+def test_a_grpc_port_in_use_is_told_with_its_own_flag(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = serve("--port", "0", "--grpc-port", port, "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert "another by --grpc-port" in result.output
+
+
+def test_one_port_for_both_is_refused(tmp_path: Path) -> None:
+    result = serve("--port", "8001", "--data-dir", str(tmp_path))
+    assert result.exit_code == 2
+    assert "port and grpc_port are both 8001" in result.output
+
+
 def test_a_data_folder_in_use_is_told(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path):
-        result = serve("--port", "0", "--data-dir", str(tmp_path))
+        result = serve("--port", "0", "--grpc-port", "0", "--data-dir", str(tmp_path))
     assert result.exit_code == 1
     assert "another process uses" in result.output
 
@@ -116,7 +138,8 @@ class Server:
     """A ``lagem serve`` of our own on a free port."""
 
     def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", *arguments]
+        command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+        command += ["--grpc-port", "0", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = ""
 
@@ -186,7 +209,7 @@ def test_a_server_starts_works_stops_and_starts_again(start: Callable[[], Server
 def test_weights_that_cannot_be_loaded_end_the_server(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     before = time.monotonic()
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--grpc-port", "0"]
     command += ["--weights", str(tmp_path / "weights"), "--data-dir", str(tmp_path / "data")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 1

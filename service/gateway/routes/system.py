@@ -16,8 +16,7 @@ _RETRY_AFTER_S = 5
 @router.get("/categories")
 async def list_categories(gateway: GatewayOf) -> CategoryList:
     """What this deployment can generate."""
-    models = await gateway.catalogue.models()
-    names = dict.fromkeys(name for model in models for name in model.categories)
+    names = await gateway.catalogue.categories()
     return CategoryList(categories=tuple(Category(name=name) for name in names))
 
 

@@ -62,6 +62,7 @@ def test_a_signal_ends_it_in_order(
     url = f"http://127.0.0.1:{(port := free_port())}"
     environment = os.environ | {
         "LAGEM_PORT": str(port),
+        "LAGEM_GRPC_PORT": "0",
         "LAGEM_REDIS_URL": redis_server,
         "LAGEM_DATA_DIR": str(tmp_path),
     }

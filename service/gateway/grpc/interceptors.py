@@ -1,0 +1,143 @@
+"""What surrounds every call: its request id, who asks, its log line and metrics, its errors."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from grpc.aio import ServerInterceptor, ServicerContext
+
+from service.contract import IDEMPOTENCY_KEY_LENGTH
+from service.errors import InvalidParameter, ServiceError
+from service.gateway.grpc.status import grpc_status, status_code
+from service.gateway.middleware import accepted_request_id, unexpected_error
+from service.gateway.submission import Call
+from service.jobs import ANONYMOUS
+from service.pb import lagem_pb2
+from service.telemetry import GatewayMetrics, LogField
+
+SERVICE = lagem_pb2.DESCRIPTOR.services_by_name["LagemService"].full_name
+REQUEST_ID = "x-request-id"
+IDEMPOTENCY_KEY = "idempotency-key"
+
+Context = ServicerContext[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs alone
+
+_current_call: ContextVar[Call] = ContextVar("current_call")
+
+
+def current_call() -> Call:
+    """Who asks; within a call of the service only."""
+    return _current_call.get()
+
+
+class CallInterceptor(ServerInterceptor):
+    """Surrounds the calls of ``LagemService``; those of health and reflection pass untouched."""
+
+    def __init__(self, metrics: GatewayMetrics) -> None:
+        self._metrics = metrics
+        self._log = structlog.get_logger("gateway.grpc")
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """The handler of the call, with all that surrounds it."""
+        handler = await continuation(handler_call_details)
+        service, _, method = handler_call_details.method.lstrip("/").partition("/")
+        if handler is None or service != SERVICE:
+            return handler
+        return _within(handler, partial(self._surrounding, method))
+
+    @asynccontextmanager
+    async def _surrounding(self, method: str, context: Context) -> AsyncIterator[None]:
+        headers = _headers(context)
+        request_id = accepted_request_id(headers.get(REQUEST_ID, ""))
+        code, started = grpc.StatusCode.OK, time.perf_counter()
+        with structlog.contextvars.bound_contextvars(**{LogField.REQUEST_ID: request_id}):
+            try:
+                await context.send_initial_metadata(((REQUEST_ID, request_id),))
+                _current_call.set(await self._call(headers, request_id))
+                yield
+            except asyncio.CancelledError:
+                code = _how_it_was_left(context)
+                raise
+            except Exception as error:  # noqa: BLE001 - the last resort of every call
+                told = error if isinstance(error, ServiceError) else unexpected_error()
+                if told is not error:
+                    self._log.exception("call failed", method=method)
+                code = status_code(told)
+                await context.abort_with_status(grpc_status(told, request_id=request_id))
+            finally:
+                self._record(method, code, time.perf_counter() - started)
+
+    async def _call(self, headers: dict[str, str], request_id: str) -> Call:
+        """Who asks, from the metadata."""
+        # TENANT: the one place where a gRPC caller's API key becomes a tenant. Await
+        # Access.caller(headers) here, which raises Unauthenticated; the errors of this method are
+        # told like all others.
+        tenant = ANONYMOUS
+        return Call(tenant=tenant, request_id=request_id, idempotency_key=_idempotency_key(headers))
+
+    def _record(self, method: str, code: grpc.StatusCode, seconds: float) -> None:
+        self._metrics.grpc_requests.labels(method, code.name).inc()
+        self._log.info("call", method=method, code=code.name, duration_ms=round(seconds * 1000, 1))
+
+
+def _within(
+    handler: "Handler",
+    surrounding: Callable[[Context], AbstractAsyncContextManager[None]],
+) -> "Handler":
+    """The handler, run within a context; streams are closed before that ends."""
+    inner: Any = handler.unary_unary or handler.stream_unary or handler.unary_stream
+
+    async def unary(request: Any, context: Context) -> Any:
+        async with surrounding(context):
+            return await inner(request, context)
+
+    async def streaming(request: Any, context: Context) -> None:
+        async with surrounding(context), aclosing(inner(request, context)) as messages:
+            async for message in messages:
+                await context.write(message)
+
+    makers: dict[tuple[bool, bool], tuple[Any, Any]] = {
+        (False, False): (grpc.unary_unary_rpc_method_handler, unary),
+        (True, False): (grpc.stream_unary_rpc_method_handler, unary),
+        (False, True): (grpc.unary_stream_rpc_method_handler, streaming),
+    }
+    make, behaviour = makers[handler.request_streaming, handler.response_streaming]
+    wrapped: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
+    return wrapped
+
+
+def _headers(context: Context) -> dict[str, str]:
+    """The call's metadata that are text; of a repeated key the first."""
+    headers: dict[str, str] = {}
+    for key, value in context.invocation_metadata() or ():
+        if isinstance(value, str):
+            headers.setdefault(key, value)
+    return headers
+
+
+def _idempotency_key(headers: dict[str, str]) -> str | None:
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH:
+        raise InvalidParameter(
+            f"The idempotency key has {len(key)} characters.",
+            suggestion=f"Use 1 to {IDEMPOTENCY_KEY_LENGTH}, or leave it out.",
+            param="Idempotency-Key",
+        )
+    return key
+
+
+def _how_it_was_left(context: Context) -> grpc.StatusCode:
+    """Why the caller is not there any more."""
+    left = context.time_remaining()
+    late = left is not None and left <= 0
+    return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
