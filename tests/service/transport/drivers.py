@@ -27,7 +27,7 @@ _MESH = ("resolution", "target_faces", "exhaustive", "format", "space")
 _SAMPLING = ("seed", "n", "steps", "guidance")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Refusal(Exception):
     """An error as a caller sees it."""
 

@@ -1,0 +1,363 @@
+"""What only gRPC has: health, reflection, metadata, the rules of streams, deadlines, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from structlog.testing import capture_logs
+
+from service.errors import InvalidParameter, RateLimited
+from service.gateway.app import create_app
+from service.gateway.grpc.interceptors import SERVICE
+from service.gateway.grpc.server import GrpcServer
+from service.gateway.grpc.status import rich_status
+from service.gateway.grpc.upload import MAX_CHUNK_BYTES, in_chunks
+from service.gateway.state import Gateway
+from service.jobqueue.queue import JobQueue
+from service.jobqueue.waiters import JobWaiters
+from service.jobs import ANONYMOUS, Job, JobState
+from service.pb import lagem_pb2 as pb
+from service.pb.lagem_pb2_grpc import LagemServiceStub
+from service.settings import GatewaySettings
+from tests.service.gateway.fakeworker import FakeWorker
+from tests.service.gateway.test_operations import sphere_bytes
+from tests.service.transport.drivers import GrpcDriver, Refusal, RestDriver, refusal_of_call
+
+SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+async def refused(call: Any) -> Refusal:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return refusal_of_call(caught.value)
+
+
+async def ended(queue: JobQueue, job_id: str) -> Job:
+    async with JobWaiters(queue) as waiters:
+        return await waiters.wait(job_id, 10)
+
+
+async def running(worker: FakeWorker) -> str:
+    await asyncio.wait_for(worker.running.wait(), 5)
+    return worker.seen[-1].id
+
+
+# Metadata
+
+
+async def test_a_request_id_is_echoed_or_chosen(over_grpc: GrpcDriver) -> None:
+    for given, expected in [("trace-42", "trace-42"), ("a b<script>", "req_"), (None, "req_")]:
+        metadata = () if given is None else (("x-request-id", given),)
+        call = over_grpc.stub.ListJobs(pb.ListJobsRequest(), metadata=metadata)
+        await call
+        told = (await call.initial_metadata())["x-request-id"]
+        assert told.startswith(expected)
+    call = over_grpc.stub.GetJob(pb.GetJobRequest(), metadata=(("x-request-id", "trace-43"),))
+    assert (await refused(call)).request_id == "trace-43"
+
+
+async def test_a_replay_is_told_in_the_trailing_metadata(
+    over_grpc: GrpcDriver, worker: FakeWorker
+) -> None:
+    replayed = []
+    for _ in range(2):
+        call = over_grpc.stub.Generate(
+            pb.GenerateRequest(), metadata=(("idempotency-key", "once"),)
+        )
+        await call
+        replayed.append((await call.trailing_metadata()).get("idempotent-replayed"))
+    assert replayed == [None, "true"]
+
+
+# Requests
+
+
+def test_an_error_becomes_a_status_whose_texts_fit_into_headers() -> None:
+    error = InvalidParameter("ü" * 5000, suggestion="ß" * 5000, param="n", job="job_1")
+    assert len(rich_status(error, request_id="req_1").SerializeToString()) < 4096
+
+
+def test_retry_after_becomes_a_retry_delay() -> None:
+    status = rich_status(RateLimited("Slowly.", retry_after=7), request_id="req_1")
+    retry = status.details[-1]
+    assert retry.type_url.endswith("google.rpc.RetryInfo")
+    assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+
+
+OPTIONS = pb.EncodeRequest(options=pb.EncodeOptions(wait_s=0))
+
+
+def chunk(size: int) -> pb.EncodeRequest:
+    return pb.EncodeRequest(chunk=bytes(size))
+
+
+@pytest.mark.parametrize(
+    ("messages", "code", "param"),
+    [
+        ([], "malformed_request", None),
+        ([pb.EncodeRequest()], "malformed_request", None),
+        ([chunk(1), OPTIONS], "malformed_request", None),
+        ([OPTIONS], "malformed_request", None),
+        ([OPTIONS, chunk(0)], "malformed_request", None),
+        ([OPTIONS, OPTIONS, chunk(1)], "malformed_request", None),
+        ([OPTIONS, chunk(1), pb.EncodeRequest()], "malformed_request", None),
+        ([OPTIONS, chunk(MAX_CHUNK_BYTES + 1)], "invalid_parameter", "chunk"),
+        ([OPTIONS, *[chunk(MAX_CHUNK_BYTES)] * 5], "mesh_too_large", None),
+    ],
+)
+async def test_a_stream_of_a_mesh_has_its_rules(
+    over_grpc: GrpcDriver,
+    worker: FakeWorker,
+    messages: list[pb.EncodeRequest],
+    code: str,
+    param: str | None,
+) -> None:
+    refusal = await refused(over_grpc.stub.Encode(iter(messages)))
+    assert (refusal.code, refusal.param) == (code, param)
+    assert worker.seen == []
+
+
+async def test_a_chunk_may_have_256_kib(over_grpc: GrpcDriver, worker: FakeWorker) -> None:
+    filler = b"#" * (MAX_CHUNK_BYTES - 1) + b"\n"
+    parts = [OPTIONS, pb.EncodeRequest(chunk=filler), pb.EncodeRequest(chunk=sphere_bytes("obj"))]
+    reply = await over_grpc.stub.Encode(iter(parts))
+    assert reply.job.input.source.faces == 320
+
+
+def test_files_are_sent_in_chunks_that_join_to_them() -> None:
+    for size in (0, 1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1):
+        data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+        chunks = in_chunks(data)
+        assert b"".join(chunks) == data
+        assert max(map(len, chunks)) <= MAX_CHUNK_BYTES
+        assert len(chunks) == max(-(-size // MAX_CHUNK_BYTES), 1)
+
+
+async def test_unknown_numbers_of_enums_are_named(
+    over_grpc: GrpcDriver, worker: FakeWorker
+) -> None:
+    stub = over_grpc.stub
+    (shape,) = (await over_grpc.submit("generate"))["shapes"]
+    refusal = await refused(stub.ListJobs(pb.ListJobsRequest(state=42)))
+    assert (refusal.code, refusal.param) == ("invalid_parameter", "state")
+    assert "42" in refusal.detail
+    for call in (
+        stub.GetMesh(pb.GetMeshRequest(shape=shape["id"], mesh=pb.MeshOptions(format=42))),
+        stub.GetLatents(pb.GetLatentsRequest(shape=shape["id"], format=42)),
+    ):
+        refusal = await refused(anext(aiter(call)))
+        assert (refusal.code, refusal.param) == ("invalid_parameter", "format")
+
+
+async def test_a_message_larger_than_4_mib_is_refused(over_grpc: GrpcDriver) -> None:
+    request = pb.DecodeRequest(latents=bytes(4 * 2**20))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await over_grpc.stub.Decode(request)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_absurd_id_is_an_error_that_arrives(over_grpc: GrpcDriver) -> None:
+    refusal = await refused(over_grpc.stub.GetJob(pb.GetJobRequest(id="é" * 10**6)))
+    assert refusal.code == "not_found"
+
+
+# Deadlines
+
+
+async def test_a_deadline_that_ends_the_wait_is_the_jobs_too(
+    over_grpc: GrpcDriver, worker: FakeWorker, own_queue: JobQueue
+) -> None:
+    worker.open.clear()
+    end_ms = (time.time() + 1) * 1000
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await over_grpc.stub.Generate(pb.GenerateRequest(), timeout=1)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    job = await ended(own_queue, worker.seen[0].id)
+    assert job.deadline_ms == pytest.approx(end_ms, abs=500)
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error["code"] == "deadline_exceeded"
+
+
+@pytest.mark.parametrize(("wait_s", "key"), [(0, None), (1, None), (None, "mine")])
+async def test_a_job_that_outlives_its_call_has_no_deadline(
+    over_grpc: GrpcDriver,
+    worker: FakeWorker,
+    own_queue: JobQueue,
+    wait_s: int | None,
+    key: str | None,
+) -> None:
+    metadata = () if key is None else (("idempotency-key", key),)
+    await over_grpc.stub.Generate(pb.GenerateRequest(wait_s=wait_s), timeout=5, metadata=metadata)
+    async with JobWaiters(own_queue) as waiters:
+        (job_id,) = [job.id for job in await own_queue.list_jobs(tenant=ANONYMOUS)]
+        job = await waiters.wait(job_id, 10)
+    assert (job.deadline_ms, job.state) == (None, JobState.SUCCEEDED)
+
+
+# What surrounds calls
+
+
+async def test_calls_are_counted_by_method_and_code(
+    over_grpc: GrpcDriver, over_rest: RestDriver
+) -> None:
+    await over_grpc.stub.ListJobs(pb.ListJobsRequest())
+    await refused(over_grpc.stub.GetJob(pb.GetJobRequest(id="job_none")))
+    text = (await over_rest._client.get("/metrics")).text
+    assert 'lagem_grpc_requests_total{code="OK",method="ListJobs"}' in text
+    assert 'lagem_grpc_requests_total{code="NOT_FOUND",method="GetJob"}' in text
+
+
+async def test_health_follows_the_workers(
+    channel: grpc.aio.Channel, own_queue: JobQueue, worker: FakeWorker
+) -> None:
+    health: Any = HealthStub(channel)
+    for service in ("", SERVICE):
+        request = HealthCheckRequest(service=service)
+        assert (await health.Check(request)).status == SERVING
+    watching = aiter(health.Watch(HealthCheckRequest()))
+    assert (await anext(watching)).status == SERVING
+    await own_queue.unregister_worker(worker._id)
+    assert (await anext(watching)).status == NOT_SERVING
+    assert (await health.Check(HealthCheckRequest())).status == NOT_SERVING
+    unknown = HealthCheckRequest(service="other")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health.Check(unknown)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    (first,) = [await anext(aiter(health.Watch(unknown)))]
+    assert first.status == HealthCheckResponse.SERVICE_UNKNOWN
+
+
+async def test_reflection_lists_and_describes_the_service(channel: grpc.aio.Channel) -> None:
+    def questions() -> Iterator[ServerReflectionRequest]:
+        yield ServerReflectionRequest(list_services="")
+        yield ServerReflectionRequest(file_containing_symbol=SERVICE)
+
+    stub: Any = ServerReflectionStub(channel)
+    listed, described = [answer async for answer in stub.ServerReflectionInfo(questions())]
+    names = {service.name for service in listed.list_services_response.service}
+    assert names >= {SERVICE, "grpc.health.v1.Health"}
+    files = described.file_descriptor_response.file_descriptor_proto
+    assert pb.DESCRIPTOR.serialized_pb in files
+
+
+async def test_an_unknown_method_is_unimplemented(channel: grpc.aio.Channel) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await channel.unary_unary(f"/{SERVICE}/Print")(b"")
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+# One gateway of a test's own, on its event loop
+
+
+@asynccontextmanager
+async def own_gateway(
+    settings: GatewaySettings, draining: asyncio.Event, defect: Exception | None = None
+) -> AsyncIterator[str]:
+    """Where it listens."""
+    opened: list[GrpcServer] = []
+
+    def beside(gateway: Gateway) -> GrpcServer:
+        if defect is not None:
+            object.__setattr__(gateway, "jobs", Broken(defect))
+        opened.append(GrpcServer(gateway))
+        return opened[0]
+
+    app = create_app(settings, draining, beside=beside)
+    async with app.router.lifespan_context(app):
+        yield f"127.0.0.1:{opened[0].port}"
+
+
+class Broken:
+    def __init__(self, defect: Exception) -> None:
+        self._defect = defect
+
+    def __getattr__(self, name: str) -> Any:
+        raise self._defect
+
+
+@pytest.fixture
+def own_settings(settings: GatewaySettings, tmp_path: Path) -> GatewaySettings:
+    return settings.model_copy(update={"data_dir": tmp_path, "drain_s": 20.0})
+
+
+async def test_a_defect_is_told_without_its_cause(own_settings: GatewaySettings) -> None:
+    defect = RuntimeError("secret detail")
+    with capture_logs() as logs:
+        async with (
+            own_gateway(own_settings, asyncio.Event(), defect) as target,
+            grpc.aio.insecure_channel(target) as channel,
+        ):
+            refusal = await refused(LagemServiceStub(channel).GetJob(pb.GetJobRequest()))
+    assert refusal.code == "internal"
+    assert "secret" not in f"{refusal.detail} {refusal.suggestion}"
+    (failure,) = [line for line in logs if line["event"] == "call failed"]
+    assert failure["exc_info"]
+
+
+async def test_everything_ends_cleanly_when_the_process_is_to_end(
+    own_settings: GatewaySettings, worker: FakeWorker
+) -> None:
+    draining = asyncio.Event()
+    worker.open.clear()
+    async with (
+        own_gateway(own_settings, draining) as target,
+        grpc.aio.insecure_channel(target) as channel,
+    ):
+        stub: Any = LagemServiceStub(channel)
+        health: Any = HealthStub(channel)
+        waiting = asyncio.ensure_future(stub.Generate(pb.GenerateRequest()))
+        job_id = await running(worker)
+        watching = aiter(stub.WatchJob(pb.WatchJobRequest(id=job_id)))
+        assert (await anext(watching)).job.id == job_id
+        health_watching = aiter(health.Watch(HealthCheckRequest()))
+        assert (await anext(health_watching)).status == SERVING
+
+        draining.set()
+        async with asyncio.timeout(5):  # far less than drain_s: nothing waits for its end
+            assert (await waiting).job.state == pb.JOB_STATE_RUNNING
+            assert [answer.status async for answer in health_watching] == [NOT_SERVING]
+            assert {message.job.id async for message in watching} <= {job_id}
+    async with grpc.aio.insecure_channel(target) as again:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await LagemServiceStub(again).GetJob(pb.GetJobRequest())
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_port_in_use_stops_the_start(
+    own_settings: GatewaySettings, addresses: tuple[str, str]
+) -> None:
+    taken = int(addresses[1].rpartition(":")[2])
+    with pytest.raises(RuntimeError, match="bind"):
+        async with own_gateway(
+            own_settings.model_copy(update={"grpc_port": taken}), asyncio.Event()
+        ):
+            pass
+
+
+async def test_mesh_readers_are_replaced_while_grpc_runs(
+    own_settings: GatewaySettings, worker: FakeWorker
+) -> None:
+    settings = own_settings.model_copy(update={"parse_timeout_s": 0.001})
+    async with (
+        own_gateway(settings, asyncio.Event()) as target,
+        grpc.aio.insecure_channel(target) as channel,
+    ):
+        driver = GrpcDriver(channel)
+        for _ in range(3):  # each ends a reader, so that the next one needs a new process
+            with pytest.raises(Refusal) as caught:
+                await driver.submit("encode", body=sphere_bytes())
+            assert caught.value.code == "preprocessing_timeout"
+        assert await driver.categories() == ["table", "chair"]
