@@ -16,10 +16,11 @@ from service.contract import IDEMPOTENCY_KEY_LENGTH
 from service.errors import InvalidParameter, ServiceError
 from service.gateway.grpc.status import grpc_status, status_code
 from service.gateway.middleware import accepted_request_id, unexpected_error
+from service.gateway.state import Gateway
 from service.gateway.submission import Call
 from service.jobs import ANONYMOUS
 from service.pb import lagem_pb2
-from service.telemetry import GatewayMetrics, LogField
+from service.telemetry import LogField
 
 SERVICE = lagem_pb2.DESCRIPTOR.services_by_name["LagemService"].full_name
 REQUEST_ID = "x-request-id"
@@ -39,8 +40,8 @@ def current_call() -> Call:
 class CallInterceptor(ServerInterceptor):
     """Surrounds the calls of ``LagemService``; those of health and reflection pass untouched."""
 
-    def __init__(self, metrics: GatewayMetrics) -> None:
-        self._metrics = metrics
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
         self._log = structlog.get_logger("gateway.grpc")
 
     async def intercept_service(
@@ -68,7 +69,10 @@ class CallInterceptor(ServerInterceptor):
             except asyncio.CancelledError:
                 code = _how_it_was_left(context)
                 raise
-            except Exception as error:  # noqa: BLE001 - the last resort of every call
+            except Exception as error:
+                if context.cancelled():  # there is nobody left to tell: a write failed of that
+                    code = _how_it_was_left(context)
+                    raise asyncio.CancelledError from error
                 told = error if isinstance(error, ServiceError) else unexpected_error()
                 if told is not error:
                     self._log.exception("call failed", method=method)
@@ -79,14 +83,14 @@ class CallInterceptor(ServerInterceptor):
 
     async def _call(self, headers: dict[str, str], request_id: str) -> Call:
         """Who asks, from the metadata."""
-        # TENANT: the one place where a gRPC caller's API key becomes a tenant. Await
-        # Access.caller(headers) here, which raises Unauthenticated; the errors of this method are
-        # told like all others.
+        # TENANT: the one place where a gRPC caller's API key becomes a tenant. It becomes
+        # (await self._gateway.access.caller(headers)).tenant, whose Unauthenticated is told like
+        # all other errors; the headers' names are in lower case.
         tenant = ANONYMOUS
         return Call(tenant=tenant, request_id=request_id, idempotency_key=_idempotency_key(headers))
 
     def _record(self, method: str, code: grpc.StatusCode, seconds: float) -> None:
-        self._metrics.grpc_requests.labels(method, code.name).inc()
+        self._gateway.metrics.grpc_requests.labels(method, code.name).inc()
         self._log.info("call", method=method, code=code.name, duration_ms=round(seconds * 1000, 1))
 
 

@@ -38,9 +38,7 @@ class GrpcServer:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(gateway.metrics)], options=_OPTIONS
-        )
+        self._server = grpc.aio.server(interceptors=[CallInterceptor(gateway)], options=_OPTIONS)
         self._draining: asyncio.Task[None] | None = None
         self.port = 0
 

@@ -1,6 +1,6 @@
 """The methods of ``LagemService``: each translates, asks the service beneath, and translates back.
 
-Method names are those of the protocol.
+Method names are those of the protocol, which says what each does.
 """
 
 import asyncio

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -32,6 +36,7 @@ from service.pb import lagem_pb2 as pb
 from service.pb.lagem_pb2_grpc import LagemServiceStub
 from service.settings import GatewaySettings
 from tests.service.gateway.fakeworker import FakeWorker
+from tests.service.gateway.test_main import await_answer, free_port
 from tests.service.gateway.test_operations import sphere_bytes
 from tests.service.transport.drivers import GrpcDriver, Refusal, RestDriver, refusal_of_call
 
@@ -361,3 +366,36 @@ async def test_mesh_readers_are_replaced_while_grpc_runs(
                 await driver.submit("encode", body=sphere_bytes())
             assert caught.value.code == "preprocessing_timeout"
         assert await driver.categories() == ["table", "chair"]
+
+
+def test_a_signal_ends_both_skins_together(
+    redis_server: str, tmp_path: Path, repo_root: Path
+) -> None:
+    port, grpc_port = free_port(), free_port()
+    environment = os.environ | {
+        "LAGEM_PORT": str(port),
+        "LAGEM_GRPC_PORT": str(grpc_port),
+        "LAGEM_REDIS_URL": redis_server,
+        "LAGEM_DATA_DIR": str(tmp_path),
+        "LAGEM_DRAIN_S": "60",
+    }
+    command = [sys.executable, "-m", "service.gateway"]
+    with (
+        subprocess.Popen(
+            command, cwd=repo_root, env=environment, stderr=subprocess.PIPE
+        ) as process,
+        grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel,
+    ):
+        try:
+            await_answer(f"http://127.0.0.1:{port}/livez")
+            health: Any = HealthStub(channel)
+            watching = iter(health.Watch(HealthCheckRequest(), wait_for_ready=True))
+            told = [next(watching)]
+            process.send_signal(signal.SIGTERM)
+            told += watching
+            assert told[-1].status == NOT_SERVING
+            _, log = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0, log
+    assert b"Traceback" not in log
