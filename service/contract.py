@@ -230,7 +230,14 @@ class Shape(Result):
     latents: dict[str, LevelLatents] = Field(description="By level: 3 coarse to 1 fine.")
     normalization: Frame
     metrics: dict[str, float] | None = Field(
-        default=None, description="Reconstruction quality, canonical frame; of encoded shapes."
+        default=None,
+        description="Canonical frame. Of encoded shapes: `chamfer` and `f_score` to the upload; of"
+        " variants: `parent_distance`, the Chamfer distance to the shape they come from.",
+    )
+    reused: bool = Field(
+        default=False,
+        description="The same request had made this shape before: nothing was computed anew but,"
+        " where needed, its mesh.",
     )
 
 

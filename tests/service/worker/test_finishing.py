@@ -19,7 +19,7 @@ from service.errors import EmptySurface, InternalError
 from service.jobs import Operation, Stage, new_id
 from service.settings import WorkerSettings
 from service.store.local import LocalBlobStore
-from service.worker.draft import Draft, Preview
+from service.worker.draft import Draft, Preview, SurfaceLogits
 from service.worker.finisher import Finisher
 from service.worker.finishing import FinishingDiedError, FinishingProcess
 from service.worker.results import MeshOptions, Provenance
@@ -32,13 +32,15 @@ def ball(radius: float = 0.5, resolution: int = CELLS) -> Draft:
     spacing = 2.0 / resolution
     directions = np.random.default_rng(0).normal(size=(2048, 3)).astype(np.float32)
     return Draft(
-        blocks=track(
-            lambda indices: radius - np.linalg.norm(indices * spacing - 1, axis=1),
-            resolution,
-            coarse=resolution,
+        logits=SurfaceLogits(
+            blocks=track(
+                lambda indices: radius - np.linalg.norm(indices * spacing - 1, axis=1),
+                resolution,
+                coarse=resolution,
+            ),
+            lower=-1.0,
+            spacing=spacing,
         ),
-        lower=-1.0,
-        spacing=spacing,
         levels={level: np.ones((4, 2), np.float32) for level in (3, 2, 1)},
         provenance=Provenance(
             shape_id=new_id("shp"),
@@ -51,7 +53,9 @@ def ball(radius: float = 0.5, resolution: int = CELLS) -> Draft:
         ),
         options=MeshOptions.of({"resolution": resolution, "format": "stl", "target_faces": 300}),
         points=radius * directions / np.linalg.norm(directions, axis=1, keepdims=True),
+        parent=None,
         new=True,
+        reused=False,
     )
 
 
@@ -97,9 +101,7 @@ def test_a_preview_is_a_file_in_the_frame_that_is_wanted(
         attempt=2,
         sample=1,
         resolution=CELLS,
-        blocks=draft.blocks,
-        lower=draft.lower,
-        spacing=draft.spacing,
+        logits=draft.logits,
         normalization=draft.provenance.normalization,
     )
     artifact = process.preview(preview)
@@ -109,7 +111,18 @@ def test_a_preview_is_a_file_in_the_frame_that_is_wanted(
     mesh = load_mesh(data)
     assert (artifact.bytes, artifact.faces) == (len(data), len(mesh.faces))
     np.testing.assert_allclose(mesh.bounds, [[9, -1, -1], [11, 1, 1]], atol=0.02)
-    assert process.preview(replace(preview, blocks=ball(0.0).blocks)) is None
+    assert process.preview(replace(preview, logits=ball(0.0).logits)) is None
+
+
+def test_a_variant_is_compared_with_its_parent(process: FinishingProcess) -> None:
+    variant = replace(ball(0.5), points=None, parent=ball(0.4).logits)
+    metrics = process.finish(variant, lambda _: None).shape["metrics"]
+    assert list(metrics) == ["parent_distance"]
+    assert metrics["parent_distance"] == pytest.approx(0.1, abs=0.01)
+    same = replace(
+        variant, parent=variant.logits, options=replace(variant.options, target_faces=None)
+    )
+    assert process.finish(same, lambda _: None).shape["metrics"]["parent_distance"] == 0
 
 
 def test_an_error_leaves_the_process_able(process: FinishingProcess) -> None:
