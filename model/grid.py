@@ -132,4 +132,6 @@ def track_surface(
         cells = np.floor((seeds - ask.lower) / ask.spacing).astype(np.int64)
         cells = cells.clip(0, resolution - 1)
     blocks = track(ask, resolution, coarse=resolution if exhaustive else COARSE, seeds=cells)
+    if exhaustive:
+        blocks = blocks.along_surface()  # which is all that a mesh is made of
     return TrackedLogits(blocks, ask.lower, ask.spacing, ask.queries)
