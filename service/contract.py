@@ -12,6 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 SEED_MODULUS = 2**64
 """Sample ``i`` of a job has the seed ``(seed + i) % SEED_MODULUS``."""
 
+MOST_EXHAUSTIVE_CELLS = 512**3
+"""Cells that a request may have asked at every sample, all of its shapes together."""
+
 MAX_WAIT_S = 60
 """Longest time that ``Prefer: wait=N`` may ask for."""
 
@@ -56,7 +59,8 @@ class MeshRequest(Request):
     exhaustive: bool = Field(
         default=False,
         description="Ask the field at every sample of the grid, so that no loose part is missed;"
-        " the time grows with the cube of the resolution. Default: along the surface alone.",
+        " the time grows with the cube of the resolution, so that one shape at 512 is the most, or"
+        " eight at 256. Default: along the surface alone.",
     )
 
 

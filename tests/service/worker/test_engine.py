@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -642,6 +643,37 @@ def test_the_model_is_free_while_shapes_are_finished(
         end.result()
     assert list(recorder.outcomes) == [first.id, second.id]
     assert all(shapes(outcome) for outcome in recorder.outcomes.values())
+
+
+def test_the_model_waits_where_finishing_falls_behind(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, let_go, recorder = make(), threading.Event(), Recorder()
+    finish, track_plainly = engine._finishing.finish, engine._pipeline.track
+    tracked: list[dict[str, Any]] = []
+
+    def slowly(draft: Draft, on_stage: OnStage) -> Finished:
+        let_go.wait(30)
+        return finish(draft, on_stage)
+
+    def counted(*args: Any, **kwargs: Any) -> Iterator[TrackedLogits]:
+        tracked.append(kwargs)
+        return track_plainly(*args, **kwargs)
+
+    monkeypatch.setattr(engine._finishing, "finish", slowly)
+    monkeypatch.setattr(engine._pipeline, "track", counted)
+    request = generate(n=6)
+    running = threading.Thread(target=lambda: engine.run([request], recorder).result())
+    running.start()
+    while len(tracked) < 4:  # one being finished, two waiting, one without room
+        time.sleep(0.005)
+    running.join(0.3)
+    assert running.is_alive()
+    assert len(tracked) == 4
+    let_go.set()
+    running.join(30)
+    assert len(tracked) == 6
+    assert len(shapes(recorder.outcomes[request.id])) == 6
 
 
 def test_the_death_of_the_finishing_process_escapes(

@@ -15,10 +15,11 @@ import pytest
 from model.geometry.mesh import load_mesh
 from model.geometry.normalization import Normalization
 from model.geometry.tracking import track
-from service.errors import EmptySurface, InternalError
+from service.errors import EmptySurface, InternalError, OutOfMemory
 from service.jobs import Operation, Stage, new_id
 from service.settings import WorkerSettings
 from service.store.local import LocalBlobStore
+from service.worker import finisher, finishing
 from service.worker.draft import Draft, Preview, SurfaceLogits
 from service.worker.finisher import Finisher
 from service.worker.finishing import FinishingDiedError, FinishingProcess
@@ -136,19 +137,46 @@ def test_an_error_leaves_the_process_able(process: FinishingProcess) -> None:
     )
 
 
-def test_its_death_is_told_with_the_cause(process: FinishingProcess) -> None:
-    os.kill(process._process.pid, signal.SIGKILL)
+def test_its_death_at_work_is_told_with_the_cause(process: FinishingProcess) -> None:
+    def kill(stage: Stage) -> None:
+        os.kill(process._process.pid, signal.SIGKILL)
+
     with pytest.raises(FinishingDiedError, match="signal 9"):
-        process.finish(ball(), lambda _: None)
+        process.finish(ball(resolution=128), kill)
+    assert process.finish(ball(), lambda _: None).shape["mesh"]["watertight"]
 
 
-def test_it_ends_with_the_process_that_made_it(tmp_path: Path) -> None:
+def test_one_that_died_idle_is_replaced_without_a_word(process: FinishingProcess) -> None:
+    process.finish(ball(), lambda _: None)
+    os.kill(process._process.pid, signal.SIGKILL)
+    process._process.wait(10)
+    assert process.finish(ball(), lambda _: None).shape["mesh"]["watertight"]
+
+
+def test_too_little_memory_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(draft: Draft) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(finisher, "_mesh", exhaust)
+    store = LocalBlobStore(tmp_path)
+    with contextlib.closing(Finisher(store, retention_s=60)) as finish:
+        error = finishing._done(finish, ball(), lambda _: None)
+    assert isinstance(error, OutOfMemory)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others notice when they read the pipe")
+@pytest.mark.parametrize("hung", [False, True])
+def test_it_ends_with_the_process_that_made_it(tmp_path: Path, hung: bool) -> None:
+    stop = "os.kill(process._process.pid, signal.SIGSTOP)\n" if hung else ""
     program = (
         "import os, signal\n"
         "from service.settings import WorkerSettings\n"
         "from service.worker.finishing import FinishingProcess\n"
+        "from tests.service.worker.test_finishing import ball\n"
         f"process = FinishingProcess(WorkerSettings(data_dir={str(tmp_path)!r}))\n"
+        "process.finish(ball(), lambda _: None)\n"
         "print(process._process.pid, flush=True)\n"
+        f"{stop}"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     # An orphan would keep the output open, which is read to its end: the timeout would say so.
