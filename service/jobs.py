@@ -3,6 +3,8 @@
 Times are Unix milliseconds (``*_ms``) unless a name says otherwise.
 """
 
+import hashlib
+import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -27,8 +29,21 @@ def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
     """
     stamp = int(time.time() * 1000) if now_ms is None else now_ms
     number = (stamp << 80) | secrets.randbits(80)
-    digits = (_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
-    return f"{kind}_{''.join(digits)}"
+    return f"{kind}_{_base32(number)}"
+
+
+def content_id(kind: Literal["shp"], *parts: object) -> str:
+    """The id of what ``parts``, JSON-able, determine: the same for the same, and for nothing else.
+
+    128 bits of their SHA-256, which looks like the ids that ``new_id`` makes.
+    """
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+    return f"{kind}_{_base32(int.from_bytes(digest[:16]))}"
+
+
+def _base32(number: int) -> str:
+    """128 bits as 26 digits."""
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 class Operation(StrEnum):

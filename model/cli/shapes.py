@@ -71,7 +71,7 @@ def encode(
     pipeline = model.load()
     with stage_progress() as progress:
         latents = pipeline.encode(cloud.points[None])
-        surfaces = _surfaces(pipeline, latents, meshing, progress)
+        surfaces = _surfaces(pipeline, latents, meshing, progress, seeds=[cloud.points])
     shape = Shape(latents, cloud.normalization)
     [entry] = _write(pipeline, {output: shape}, surfaces, meshing)
     if entry["mesh"]:
@@ -245,11 +245,18 @@ def _sample(
 
 
 def _surfaces(
-    pipeline: ShapePipeline, latents: Latents, meshing: MeshChoice, observe: Observer
+    pipeline: ShapePipeline,
+    latents: Latents,
+    meshing: MeshChoice,
+    observe: Observer,
+    seeds: list[np.ndarray] | None = None,
 ) -> list[trimesh.Trimesh]:
-    resolution = meshing.resolution or pipeline.info.defaults.resolution
     return pipeline.meshes(
-        latents, resolution=resolution, exhaustive=meshing.exhaustive, observe=observe
+        latents,
+        resolution=meshing.resolution or pipeline.info.defaults.resolution,
+        seeds=seeds,
+        exhaustive=meshing.exhaustive,
+        observe=observe,
     )
 
 

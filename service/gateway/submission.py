@@ -17,6 +17,7 @@ import structlog
 from model.latentfile import LatentFile
 from service import contract
 from service.contract import (
+    MOST_EXHAUSTIVE_CELLS,
     DecodeRequest,
     EncodeRequest,
     GenerateRequest,
@@ -26,7 +27,7 @@ from service.contract import (
     Request,
     ResampleRequest,
 )
-from service.errors import NotFound, QueueUnavailable, ServiceError
+from service.errors import InvalidParameter, NotFound, QueueUnavailable, ServiceError
 from service.gateway.catalogue import ModelCatalogue, check_category, check_keep_level
 from service.gateway.ingest import MeshIngest
 from service.gateway.sources import LatentsSource, LatentsSources
@@ -313,13 +314,25 @@ class JobService:
 
 
 def _resolved(request: Request, model: Model) -> dict[str, Any]:
-    """The request with every default filled in: what the worker reads and the job echoes."""
+    """The request with every default filled in: what the worker reads and the job echoes.
+
+    Raises:
+        InvalidParameter: it asks for more than a worker should do at once.
+    """
     params = request.model_dump(exclude=_INPUT_FIELDS)
     for name, value in model.defaults.model_dump().items():
         if name in params and params[name] is None:
             params[name] = value
     if "seed" in params and params["seed"] is None:
         params["seed"] = secrets.randbits(_CHOSEN_SEED_BITS)
+    cells = params.get("n", 1) * params["resolution"] ** 3
+    if params["exhaustive"] and cells > MOST_EXHAUSTIVE_CELLS:
+        raise InvalidParameter(
+            f"n and resolution make {cells:,} cells, and {MOST_EXHAUSTIVE_CELLS:,} is the most to"
+            " be asked exhaustively.",
+            suggestion="Ask for fewer shapes, a lower resolution, or leave exhaustive out.",
+            param="exhaustive",
+        )
     return params
 
 

@@ -90,6 +90,8 @@ def shape_object(
     levels: Mapping[int, np.ndarray],
     mesh: Mapping[str, Any],
     metrics: Mapping[str, float] | None,
+    *,
+    reused: bool,
 ) -> dict[str, Any]:
     """A shape as the public contract shows it; ``mesh`` is made by ``mesh_entry``."""
     return {
@@ -104,6 +106,7 @@ def shape_object(
         },
         "normalization": asdict(provenance.normalization),
         "metrics": dict(metrics) if metrics is not None else None,
+        "reused": reused,
     }
 
 
