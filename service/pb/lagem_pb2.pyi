@@ -535,7 +535,7 @@ class ModelRef(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Shape(_message.Message):
-    __slots__ = ("id", "seed", "category", "parents", "mesh", "normalization", "metrics", "latents")
+    __slots__ = ("id", "seed", "category", "parents", "mesh", "normalization", "metrics", "latents", "reused")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -551,6 +551,7 @@ class Shape(_message.Message):
     NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     LATENTS_FIELD_NUMBER: _ClassVar[int]
+    REUSED_FIELD_NUMBER: _ClassVar[int]
     id: str
     seed: int
     category: str
@@ -559,7 +560,8 @@ class Shape(_message.Message):
     normalization: Normalization
     metrics: _containers.ScalarMap[str, float]
     latents: _containers.RepeatedCompositeFieldContainer[LevelLatents]
-    def __init__(self, id: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., mesh: _Optional[_Union[Mesh, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., latents: _Optional[_Iterable[_Union[LevelLatents, _Mapping]]] = ...) -> None: ...
+    reused: bool
+    def __init__(self, id: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., mesh: _Optional[_Union[Mesh, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., latents: _Optional[_Iterable[_Union[LevelLatents, _Mapping]]] = ..., reused: bool = ...) -> None: ...
 
 class LevelLatents(_message.Message):
     __slots__ = ("level", "tokens", "channels", "dtype", "sha256")

@@ -52,6 +52,7 @@ def shape_reply(shape: contract.Shape) -> pb.Shape:
             center=shape.normalization.center, scale=shape.normalization.scale
         ),
         metrics=shape.metrics or {},
+        reused=shape.reused,
         latents=[
             pb.LevelLatents(
                 level=int(level),
