@@ -18,6 +18,7 @@ PRIORITIES = (0, 1, 2)
 """Most urgent first; 1 is the default."""
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_DIGITS = 26
 
 
 def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
@@ -29,6 +30,17 @@ def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
     number = (stamp << 80) | secrets.randbits(80)
     digits = (_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
     return f"{kind}_{''.join(digits)}"
+
+
+def made_ms(identifier: str) -> int | None:
+    """When an id of ``new_id`` was made; None where it is no such id."""
+    _, _, digits = identifier.partition("_")
+    if len(digits) != _ID_DIGITS or not set(digits) <= set(_CROCKFORD):
+        return None
+    number = 0
+    for digit in digits:
+        number = number << 5 | _CROCKFORD.index(digit)
+    return number >> 80
 
 
 class Operation(StrEnum):
@@ -192,7 +204,8 @@ class ShapeRecord:
     """The lasting record of one shape: its latents by name, everything else as metadata.
 
     ``meta`` is JSON-able: seed, category, operation, model, weights hash, normalization, levels,
-    metrics, mesh statistics. ``parents`` are the ids of the shapes it was made from.
+    metrics, mesh statistics. ``parents`` are the ids of the shapes it was made from. ``tenant`` is
+    whose job made it; the queue fills it in.
     """
 
     id: str
@@ -201,6 +214,20 @@ class ShapeRecord:
     parents: tuple[str, ...] = ()
     created_ms: int
     expires_ms: int
+    tenant: str = ANONYMOUS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerLimits:
+    """How much one caller may ask for.
+
+    Attributes:
+        per_minute: submissions; 0 for any number.
+        live_jobs: jobs that wait or run.
+    """
+
+    per_minute: int = 0
+    live_jobs: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +239,7 @@ class QueueLimits:
         tenant_cap: live jobs of one caller.
         lease_ms: how long a worker may be silent before others take over its jobs.
         job_retention_ms: how long the record of a finished job is kept.
+        shape_retention_ms: how long shapes and their latents are kept.
         idempotency_ms: how long an idempotency key is remembered.
         max_attempts: executions that may be started before a job is given up as poison.
     """
@@ -220,5 +248,6 @@ class QueueLimits:
     tenant_cap: int = 100
     lease_ms: int = 15_000
     job_retention_ms: int = 24 * 3600 * 1000
+    shape_retention_ms: int = 7 * 24 * 3600 * 1000
     idempotency_ms: int = 24 * 3600 * 1000
     max_attempts: int = 3

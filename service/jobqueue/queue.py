@@ -16,6 +16,7 @@ import json
 import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from redis.asyncio import Redis
@@ -138,7 +139,7 @@ class JobQueue(Registry):
         """
         verdict = await self._connection.run("cancel", job_id, self.limits.job_retention_ms)
         if verdict == "unknown":
-            raise refusals.job_not_found(job_id)
+            raise refusals.job_not_found(job_id, self.limits.job_retention_ms)
         job = await self._existing(job_id)
         if verdict == "final":
             raise JobFinal(f"The job is {job.state.value} and will not change.", job=job_id)
@@ -270,7 +271,7 @@ class JobQueue(Registry):
             result,
             error,
             json.dumps(outcome.timings_ms),
-            *shape_arguments(shapes),
+            *shape_arguments(replace(shape, tenant=lease.job.tenant) for shape in shapes),
         )
         return bool(published)
 
@@ -337,7 +338,7 @@ class JobQueue(Registry):
     async def _existing(self, job_id: str) -> Job:
         job = await self.get(job_id)
         if job is None:
-            raise refusals.job_not_found(job_id)
+            raise refusals.job_not_found(job_id, self.limits.job_retention_ms)
         return job
 
     async def _page(
