@@ -201,6 +201,9 @@ class Mesh(Result):
     boundary_edges: int | None = Field(
         default=None, description="Edges with one face; 0 in a closed mesh."
     )
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When the file is forgotten; `url` then makes it again."
+    )
 
 
 class LevelLatents(Result):
@@ -231,6 +234,11 @@ class Shape(Result):
     normalization: Frame
     metrics: dict[str, float] | None = Field(
         default=None, description="Reconstruction quality, canonical frame; of encoded shapes."
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None,
+        description="When the shape and its latents are forgotten; null in a job that made a mesh"
+        " of an older shape: see the shape.",
     )
 
 
