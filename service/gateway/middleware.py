@@ -83,8 +83,10 @@ class Observation:
         self._metrics.http_requests.labels(*labels, str(status)).inc()
         self._metrics.http_request_duration.labels(*labels).observe(seconds)
         if scope["path"] not in _PROBES:
+            caller = scope["state"].get("caller")
             self._log.info(
                 "request",
+                **({} if caller is None else {LogField.TENANT: caller.name}),
                 method=scope["method"],
                 path=scope["path"],
                 status=status,

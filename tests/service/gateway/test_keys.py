@@ -306,3 +306,17 @@ async def test_keys_are_in_no_log_line(keyed_settings: GatewaySettings, tmp_path
     assert len(logs) >= 2
     assert "hunter2" not in str(logs)
     assert ALICE not in str(logs)
+
+
+async def test_log_lines_say_who_called(keyed_settings: GatewaySettings, tmp_path: Path) -> None:
+    app = create_app(keyed_settings.model_copy(update={"data_dir": tmp_path}), asyncio.Event())
+    transport = httpx.ASGITransport(app)
+    with capture_logs() as logs:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
+        ):
+            await client.get("/jobs", headers={"X-API-Key": ALICE})
+            await client.get("/docs")
+    tenants = {line["path"]: line.get("tenant") for line in logs if line["event"] == "request"}
+    assert tenants == {"/jobs": keyed_settings.api_keys[0].name, "/docs": None}
