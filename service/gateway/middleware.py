@@ -135,8 +135,7 @@ class OriginGuard:
         if scope["type"] == "http" and scope["method"] not in _SAFE_METHODS:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
-            own = urlsplit(origin or "").netloc == headers.get("host", "")
-            if origin is not None and not own and origin not in self._allowed:
+            if origin is not None and origin not in self._allowed and not _same_origin(headers):
                 error = Forbidden(
                     f"Web pages of {origin[:200]} may not call this server.",
                     suggestion="Its operator can allow the origin in LAGEM_CORS_ORIGINS.",
@@ -179,6 +178,13 @@ class BodyLimit:
             f"The body is larger than {self._max_bytes:,} bytes, the most that is accepted.",
             suggestion="Simplify the mesh, or use a binary format such as glb.",
         )
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Whether a browser sends this for a page of our own; a proxy may have changed the host."""
+    if headers.get("sec-fetch-site") == "same-origin":
+        return True  # pages cannot set it
+    return urlsplit(headers["origin"]).netloc == headers.get("host", "")
 
 
 async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
