@@ -208,6 +208,9 @@ class Mesh(Result):
     boundary_edges: int | None = Field(
         default=None, description="Edges with one face; 0 in a closed mesh."
     )
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When the file is forgotten; `url` then makes it again."
+    )
 
 
 class LevelLatents(Result):
@@ -245,6 +248,11 @@ class Shape(Result):
         default=False,
         description="The same request had made this shape before: nothing was computed anew but,"
         " where needed, its mesh.",
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None,
+        description="When the shape and its latents are forgotten; null in a job that made a mesh"
+        " of an older shape: see the shape.",
     )
 
 

@@ -20,6 +20,7 @@ PRIORITIES = (0, 1, 2)
 """Most urgent first; 1 is the default."""
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_DIGITS = 26
 
 
 def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
@@ -44,6 +45,17 @@ def content_id(kind: Literal["shp"], *parts: object) -> str:
 def _base32(number: int) -> str:
     """128 bits as 26 digits."""
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def made_ms(identifier: str) -> int | None:
+    """When an id of ``new_id`` was made; None where it is no such id."""
+    _, _, digits = identifier.partition("_")
+    if len(digits) != _ID_DIGITS or not set(digits) <= set(_CROCKFORD):
+        return None
+    number = 0
+    for digit in digits:
+        number = number << 5 | _CROCKFORD.index(digit)
+    return number >> 80
 
 
 class Operation(StrEnum):
@@ -207,7 +219,8 @@ class ShapeRecord:
     """The lasting record of one shape: its latents by name, everything else as metadata.
 
     ``meta`` is JSON-able: seed, category, operation, model, weights hash, normalization, levels,
-    metrics, mesh statistics. ``parents`` are the ids of the shapes it was made from.
+    metrics, mesh statistics. ``parents`` are the ids of the shapes it was made from. ``tenant`` is
+    whose job made it; the queue fills it in.
     """
 
     id: str
@@ -216,6 +229,20 @@ class ShapeRecord:
     parents: tuple[str, ...] = ()
     created_ms: int
     expires_ms: int
+    tenant: str = ANONYMOUS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerLimits:
+    """How much one caller may ask for.
+
+    Attributes:
+        per_minute: submissions; 0 for any number.
+        live_jobs: jobs that wait or run.
+    """
+
+    per_minute: int = 0
+    live_jobs: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

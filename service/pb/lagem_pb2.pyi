@@ -320,18 +320,16 @@ class GetShapeRequest(_message.Message):
     def __init__(self, shape: _Optional[str] = ...) -> None: ...
 
 class GetShapeResponse(_message.Message):
-    __slots__ = ("shape", "operation", "model", "created_at", "expires_at")
+    __slots__ = ("shape", "operation", "model", "created_at")
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     OPERATION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     shape: Shape
     operation: str
     model: ModelRef
     created_at: _timestamp_pb2.Timestamp
-    expires_at: _timestamp_pb2.Timestamp
-    def __init__(self, shape: _Optional[_Union[Shape, _Mapping]] = ..., operation: _Optional[str] = ..., model: _Optional[_Union[ModelRef, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, shape: _Optional[_Union[Shape, _Mapping]] = ..., operation: _Optional[str] = ..., model: _Optional[_Union[ModelRef, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GetTreeRequest(_message.Message):
     __slots__ = ("shape",)
@@ -535,7 +533,7 @@ class ModelRef(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weights_sha256: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Shape(_message.Message):
-    __slots__ = ("id", "seed", "category", "parents", "mesh", "normalization", "metrics", "latents", "reused")
+    __slots__ = ("id", "seed", "category", "parents", "mesh", "normalization", "metrics", "latents", "reused", "expires_at")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -552,6 +550,7 @@ class Shape(_message.Message):
     METRICS_FIELD_NUMBER: _ClassVar[int]
     LATENTS_FIELD_NUMBER: _ClassVar[int]
     REUSED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     id: str
     seed: int
     category: str
@@ -561,7 +560,8 @@ class Shape(_message.Message):
     metrics: _containers.ScalarMap[str, float]
     latents: _containers.RepeatedCompositeFieldContainer[LevelLatents]
     reused: bool
-    def __init__(self, id: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., mesh: _Optional[_Union[Mesh, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., latents: _Optional[_Iterable[_Union[LevelLatents, _Mapping]]] = ..., reused: bool = ...) -> None: ...
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., mesh: _Optional[_Union[Mesh, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., latents: _Optional[_Iterable[_Union[LevelLatents, _Mapping]]] = ..., reused: bool = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class LevelLatents(_message.Message):
     __slots__ = ("level", "tokens", "channels", "dtype", "sha256")
@@ -578,7 +578,7 @@ class LevelLatents(_message.Message):
     def __init__(self, level: _Optional[int] = ..., tokens: _Optional[int] = ..., channels: _Optional[int] = ..., dtype: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
 
 class Mesh(_message.Message):
-    __slots__ = ("format", "bytes", "faces", "vertices", "lower", "upper", "watertight", "components", "resolution", "target_faces", "exhaustive", "space", "boundary_edges")
+    __slots__ = ("format", "bytes", "faces", "vertices", "lower", "upper", "watertight", "components", "resolution", "target_faces", "exhaustive", "space", "boundary_edges", "expires_at")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
@@ -592,6 +592,7 @@ class Mesh(_message.Message):
     EXHAUSTIVE_FIELD_NUMBER: _ClassVar[int]
     SPACE_FIELD_NUMBER: _ClassVar[int]
     BOUNDARY_EDGES_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     format: MeshFormat
     bytes: int
     faces: int
@@ -605,7 +606,8 @@ class Mesh(_message.Message):
     exhaustive: bool
     space: Space
     boundary_edges: int
-    def __init__(self, format: _Optional[_Union[MeshFormat, str]] = ..., bytes: _Optional[int] = ..., faces: _Optional[int] = ..., vertices: _Optional[int] = ..., lower: _Optional[_Iterable[float]] = ..., upper: _Optional[_Iterable[float]] = ..., watertight: bool = ..., components: _Optional[int] = ..., resolution: _Optional[int] = ..., target_faces: _Optional[int] = ..., exhaustive: bool = ..., space: _Optional[_Union[Space, str]] = ..., boundary_edges: _Optional[int] = ...) -> None: ...
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, format: _Optional[_Union[MeshFormat, str]] = ..., bytes: _Optional[int] = ..., faces: _Optional[int] = ..., vertices: _Optional[int] = ..., lower: _Optional[_Iterable[float]] = ..., upper: _Optional[_Iterable[float]] = ..., watertight: bool = ..., components: _Optional[int] = ..., resolution: _Optional[int] = ..., target_faces: _Optional[int] = ..., exhaustive: bool = ..., space: _Optional[_Union[Space, str]] = ..., boundary_edges: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Normalization(_message.Message):
     __slots__ = ("center", "scale")

@@ -20,7 +20,7 @@ from service.jobs import Artifact, Stage
 from service.store.blobs import BlobStore
 from service.store.refs import latents_ref, mesh_ref, preview_ref
 from service.worker.draft import Draft, Finished, Preview, SurfaceLogits
-from service.worker.results import latent_file, mesh_entry, shape_object, shape_record
+from service.worker.results import latent_file, mesh_entry, moment, shape_object, shape_record
 from service.worker.stopwatch import Stopwatch
 
 METRIC_POINTS = 8192
@@ -47,11 +47,13 @@ class Finisher:
     Args:
         store: where the files go.
         retention_s: how long new shapes are kept.
+        mesh_retention_s: how long meshes are.
     """
 
-    def __init__(self, store: BlobStore, *, retention_s: int) -> None:
+    def __init__(self, store: BlobStore, *, retention_s: int, mesh_retention_s: int) -> None:
         self._store = store
         self._retention_ms = retention_s * 1000
+        self._mesh_retention_ms = mesh_retention_s * 1000
         self._io = asyncio.Runner()
 
     def finish(self, draft: Draft, on_stage: OnStage) -> Finished:
@@ -73,15 +75,16 @@ class Finisher:
         in_input_space = draft.options.space == "input"
         mesh = _placed(mesh, draft.provenance.normalization if in_input_space else None)
         data = export_mesh(mesh, draft.options.format)
+        now_ms = int(time.time() * 1000)
         entry = mesh_entry(draft.provenance.shape_id, draft.options, mesh, len(data))
+        entry["expires_at"] = moment(now_ms + self._mesh_retention_ms)
         shape = shape_object(draft.provenance, draft.levels, entry, metrics, reused=draft.reused)
         self._store_files(draft, data)
         record = None
         if draft.new:
-            now_ms = int(time.time() * 1000)
-            record = shape_record(
-                draft.provenance, shape, created_ms=now_ms, expires_ms=now_ms + self._retention_ms
-            )
+            expires_ms = now_ms + self._retention_ms
+            shape["expires_at"] = moment(expires_ms)
+            record = shape_record(draft.provenance, shape, created_ms=now_ms, expires_ms=expires_ms)
         stopwatch.enter(None)
         return Finished(shape, record, stopwatch.timings_ms)
 

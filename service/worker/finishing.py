@@ -102,7 +102,11 @@ def serve(connection: Connection) -> None:
     settings: WorkerSettings = connection.recv()
     configure_logging(settings.log_level)
     store = LocalBlobStore(settings.blob_dir)
-    finisher = Finisher(store, retention_s=settings.latents_retention_s)
+    finisher = Finisher(
+        store,
+        retention_s=settings.latents_retention_s,
+        mesh_retention_s=settings.mesh_retention_s,
+    )
     with contextlib.suppress(EOFError, OSError), contextlib.closing(finisher):
         while True:
             # Without a name, so that a draft is not held while there is no other.

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -119,6 +120,11 @@ def mesh_entry(
         [round(value, _DECIMALS) for value in corner] for corner in report["bounds"]
     ]
     return {"url": options.url(shape_id), **asdict(options), "bytes": size, **report}
+
+
+def moment(milliseconds: int) -> str:
+    """A time as the public contract shows it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
 def shape_record(

@@ -1,8 +1,9 @@
 """What surrounds every call: its request id, who asks, its log line and metrics, its errors."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -18,7 +19,6 @@ from service.gateway.grpc.status import grpc_status, status_code
 from service.gateway.middleware import accepted_request_id, unexpected_error
 from service.gateway.state import Gateway
 from service.gateway.submission import Call
-from service.jobs import ANONYMOUS
 from service.pb import lagem_pb2
 from service.telemetry import LogField
 
@@ -26,7 +26,10 @@ SERVICE = lagem_pb2.DESCRIPTOR.services_by_name["LagemService"].full_name
 REQUEST_ID = "x-request-id"
 IDEMPOTENCY_KEY = "idempotency-key"
 
+_LINGER_S = 2.0
+
 Context = ServicerContext[Any, Any]
+Messages = AsyncIterable[Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in the stubs alone
 
 _current_call: ContextVar[Call] = ContextVar("current_call")
@@ -57,7 +60,9 @@ class CallInterceptor(ServerInterceptor):
         return _within(handler, partial(self._surrounding, method))
 
     @asynccontextmanager
-    async def _surrounding(self, method: str, context: Context) -> AsyncIterator[None]:
+    async def _surrounding(
+        self, method: str, context: Context, messages: Messages | None
+    ) -> AsyncIterator[None]:
         headers = _headers(context)
         request_id = accepted_request_id(headers.get(REQUEST_ID, ""))
         code, started = grpc.StatusCode.OK, time.perf_counter()
@@ -77,17 +82,23 @@ class CallInterceptor(ServerInterceptor):
                 if told is not error:
                     self._log.exception("call failed", method=method)
                 code = status_code(told)
+                if messages is not None:
+                    await _read_out(messages)
                 await context.abort_with_status(grpc_status(told, request_id=request_id))
             finally:
                 self._record(method, code, time.perf_counter() - started)
 
     async def _call(self, headers: dict[str, str], request_id: str) -> Call:
-        """Who asks, from the metadata."""
-        # TENANT: the one place where a gRPC caller's API key becomes a tenant. It becomes
-        # (await self._gateway.access.caller(headers)).tenant, whose Unauthenticated is told like
-        # all other errors; the headers' names are in lower case.
-        tenant = ANONYMOUS
-        return Call(tenant=tenant, request_id=request_id, idempotency_key=_idempotency_key(headers))
+        """Who asks, from the metadata; the one place where a gRPC caller becomes a tenant.
+
+        Raises:
+            Unauthenticated: as ``Access.caller``, before a stream of the caller's is read.
+        """
+        caller = await self._gateway.access.caller(headers)
+        structlog.contextvars.bind_contextvars(**{LogField.TENANT: caller.name})
+        return Call(
+            tenant=caller.tenant, request_id=request_id, idempotency_key=_idempotency_key(headers)
+        )
 
     def _record(self, method: str, code: grpc.StatusCode, seconds: float) -> None:
         self._gateway.metrics.grpc_requests.labels(method, code.name).inc()
@@ -96,17 +107,17 @@ class CallInterceptor(ServerInterceptor):
 
 def _within(
     handler: "Handler",
-    surrounding: Callable[[Context], AbstractAsyncContextManager[None]],
+    surrounding: Callable[[Context, Messages | None], AbstractAsyncContextManager[None]],
 ) -> "Handler":
     """The handler, run within a context; streams are closed before that ends."""
     inner: Any = handler.unary_unary or handler.stream_unary or handler.unary_stream
 
     async def unary(request: Any, context: Context) -> Any:
-        async with surrounding(context):
+        async with surrounding(context, request if handler.request_streaming else None):
             return await inner(request, context)
 
     async def streaming(request: Any, context: Context) -> None:
-        async with surrounding(context), aclosing(inner(request, context)) as messages:
+        async with surrounding(context, None), aclosing(inner(request, context)) as messages:
             async for message in messages:
                 await context.write(message)
 
@@ -118,6 +129,17 @@ def _within(
     make, behaviour = makers[handler.request_streaming, handler.response_streaming]
     wrapped: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
     return wrapped
+
+
+async def _read_out(messages: Messages) -> None:
+    """Read for a while what the caller still sends, so that the status of a refusal arrives.
+
+    A client that is told while it writes may take the failed write for the outcome of its call.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            async for _ in messages:
+                pass
 
 
 def _headers(context: Context) -> dict[str, str]:

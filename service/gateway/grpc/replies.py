@@ -53,6 +53,7 @@ def shape_reply(shape: contract.Shape) -> pb.Shape:
         ),
         metrics=shape.metrics or {},
         reused=shape.reused,
+        expires_at=_moment(shape.expires_at),
         latents=[
             pb.LevelLatents(
                 level=int(level),
@@ -73,7 +74,6 @@ def shape_detail_reply(shape: contract.ShapeDetail) -> pb.GetShapeResponse:
         operation=shape.operation,
         model=model_ref(shape.model),
         created_at=_moment(shape.created_at),
-        expires_at=_moment(shape.expires_at),
     )
 
 
@@ -151,6 +151,7 @@ def _mesh(mesh: contract.Mesh) -> pb.Mesh:
         exhaustive=mesh.exhaustive,
         space=_space(mesh.space),
         boundary_edges=mesh.boundary_edges,
+        expires_at=_moment(mesh.expires_at),
     )
 
 

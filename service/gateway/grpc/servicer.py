@@ -95,7 +95,9 @@ class LagemServicer(LagemServiceServicer):
         self, request: pb.GetMeshRequest, context: Context
     ) -> AsyncIterator[pb.GetMeshResponse]:
         shapes, jobs = self._gateway.shapes, self._gateway.jobs
-        wanted = await shapes.mesh_request(request.shape, translate.mesh_request(request))
+        wanted = await shapes.mesh_request(
+            request.shape, translate.mesh_request(request), current_call()
+        )
         mesh = await shapes.cached_mesh(request.shape, wanted)
         if mesh is None:
             decode = DecodeRequest(shape=request.shape, **wanted.model_dump())
@@ -113,15 +115,18 @@ class LagemServicer(LagemServiceServicer):
     async def GetLatents(
         self, request: pb.GetLatentsRequest, context: Context
     ) -> AsyncIterator[pb.GetLatentsResponse]:
-        wanted = translate.latents_request(request)
-        for chunk in in_chunks(await self._gateway.shapes.latents(request.shape, wanted.format)):
+        wanted, call = translate.latents_request(request), current_call()
+        data = await self._gateway.shapes.latents(request.shape, wanted.format, call)
+        for chunk in in_chunks(data):
             yield pb.GetLatentsResponse(chunk=chunk)
 
     async def GetShape(self, request: pb.GetShapeRequest, context: Context) -> pb.GetShapeResponse:
-        return replies.shape_detail_reply(await self._gateway.shapes.get(request.shape))
+        return replies.shape_detail_reply(
+            await self._gateway.shapes.get(request.shape, current_call())
+        )
 
     async def GetTree(self, request: pb.GetTreeRequest, context: Context) -> pb.GetTreeResponse:
-        return replies.tree_reply(await self._gateway.shapes.tree(request.shape))
+        return replies.tree_reply(await self._gateway.shapes.tree(request.shape, current_call()))
 
     # The deployment
 

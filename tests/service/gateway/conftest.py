@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -38,10 +40,10 @@ def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Gat
     )
 
 
-@pytest.fixture(scope="session")
-def gateway_url(settings: GatewaySettings) -> Iterator[str]:
+@contextmanager
+def running_gateway(settings: GatewaySettings, **options: Any) -> Iterator[str]:
     """Address of a gateway that runs in a thread of its own."""
-    app = create_app(settings, asyncio.Event())
+    app = create_app(settings, asyncio.Event(), **options)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -52,6 +54,12 @@ def gateway_url(settings: GatewaySettings) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def gateway_url(settings: GatewaySettings) -> Iterator[str]:
+    with running_gateway(settings) as url:
+        yield url
 
 
 @pytest_asyncio.fixture

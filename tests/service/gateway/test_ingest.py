@@ -109,9 +109,12 @@ async def test_the_reader_survives_refusals(ingest: MeshIngest, ball: Path, tmp_
 
 async def test_a_killed_reader_is_replaced(ingest: MeshIngest, ball: Path) -> None:
     await ingest.read(ball)
+    os.kill(process_id(ingest), signal.SIGSTOP)
+    call = asyncio.create_task(ingest.read(ball))
+    await asyncio.sleep(0.05)
     os.kill(process_id(ingest), signal.SIGKILL)
     with pytest.raises(MalformedMesh, match="status -9"):
-        await ingest.read(ball)
+        await call
     assert (await ingest.read(ball)).faces == 1280
 
 

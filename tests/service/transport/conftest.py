@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import grpc.aio
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 from redis.asyncio import Redis
 
-from service.gateway.app import create_app
 from service.gateway.grpc.server import GrpcServer
 from service.gateway.state import Gateway
 from service.settings import GatewaySettings
-from tests.service.gateway.conftest import START_TIMEOUT_S
 from tests.service.gateway.conftest import blobs as blobs
 from tests.service.gateway.conftest import own_queue as own_queue
+from tests.service.gateway.conftest import running_gateway
 from tests.service.gateway.conftest import worker as worker
 from tests.service.transport.drivers import GrpcDriver, RestDriver
 
@@ -49,17 +44,8 @@ def addresses(settings: GatewaySettings) -> Iterator[tuple[str, str]]:
         opened.append(GrpcServer(gateway))
         return opened[0]
 
-    app = create_app(settings, asyncio.Event(), beside=beside)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    end = time.monotonic() + START_TIMEOUT_S
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}", f"127.0.0.1:{opened[0].port}"
-    server.should_exit = True
-    thread.join()
+    with running_gateway(settings, beside=beside) as url:
+        yield url, f"127.0.0.1:{opened[0].port}"
 
 
 @pytest_asyncio.fixture

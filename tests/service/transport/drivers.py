@@ -1,26 +1,31 @@
-"""The same calls over REST and over gRPC, with answers in one form: that of REST's JSON.
-
-Jobs lose their addresses (``url``, ``links``, ``object``), which gRPC has no use for.
-"""
+"""The same calls over REST and over gRPC, with answers in one form: see plain.py."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import grpc.aio
 import httpx
-from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
 
 from service.errors import ERROR_SPECS, ErrorCode
 from service.pb import lagem_pb2 as pb
 from service.pb.lagem_pb2_grpc import LagemServiceStub
+from tests.service.transport.plain import (
+    artifact_dict,
+    enum_name,
+    fields_dict,
+    job_dict,
+    moment,
+    optional,
+    plain,
+    shape_dict,
+)
 
 CHUNK = 2**16
 _MESH = ("resolution", "target_faces", "exhaustive", "format", "space")
@@ -67,16 +72,16 @@ class RestDriver:
         if wait_s is not None:
             headers["Prefer"] = "respond-async" if wait_s == 0 else f"wait={wait_s}"
         response = await self._ask("POST", f"/{operation}", params, headers, body)
-        return _plain(response.json())
+        return plain(response.json())
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        return _plain((await self._ask("GET", f"/jobs/{job_id}")).json())
+        return plain((await self._ask("GET", f"/jobs/{job_id}")).json())
 
     async def jobs(self, **params: object) -> dict[str, Any]:
-        return _plain((await self._ask("GET", "/jobs", params)).json())
+        return plain((await self._ask("GET", "/jobs", params)).json())
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
-        return _plain((await self._ask("DELETE", f"/jobs/{job_id}")).json())
+        return plain((await self._ask("DELETE", f"/jobs/{job_id}")).json())
 
     async def watch(self, job_id: str, after: int | None = None) -> AsyncIterator[Event]:
         headers = {} if after is None else {"Last-Event-ID": str(after)}
@@ -95,22 +100,22 @@ class RestDriver:
                     data = json.loads(fields["data"])
                     artifact = fields["event"] == "artifact"
                     file = (await self._client.get(data["url"])).content if artifact else b""
-                    yield Event(fields["event"], int(fields["id"]), _plain(data), file)
+                    yield Event(fields["event"], int(fields["id"]), plain(data), file)
                     fields = {}
 
     async def mesh(self, shape: str, *, wait_s: int | None = None, **params: object) -> Any:
         headers = {"Prefer": f"wait={wait_s}"} if wait_s is not None else {}
         response = await self._ask("GET", f"/shapes/{shape}/mesh", params, headers)
-        return _plain(response.json()) if response.status_code == 202 else response.content
+        return plain(response.json()) if response.status_code == 202 else response.content
 
     async def latents(self, shape: str, **params: object) -> bytes:
         return (await self._ask("GET", f"/shapes/{shape}/latents", params)).content
 
     async def shape(self, shape: str) -> dict[str, Any]:
-        return _plain((await self._ask("GET", f"/shapes/{shape}")).json())
+        return plain((await self._ask("GET", f"/shapes/{shape}")).json())
 
     async def tree(self, shape: str) -> dict[str, Any]:
-        tree = _plain((await self._ask("GET", f"/shapes/{shape}/tree")).json())
+        tree = plain((await self._ask("GET", f"/shapes/{shape}/tree")).json())
         assert tree.pop("id") == shape
         return tree
 
@@ -183,7 +188,7 @@ class GrpcDriver:
             params["state"] = f"JOB_STATE_{state.upper()}"
         request = pb.ListJobsRequest(ascending=order == "asc", **params)
         page = await _answer(self.stub.ListJobs(request))
-        return {"jobs": [job_dict(job) for job in page.jobs], "next": _optional(page, "next")}
+        return {"jobs": [job_dict(job) for job in page.jobs], "next": optional(page, "next")}
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
         return _job(await _answer(self.stub.CancelJob(pb.CancelJobRequest(id=job_id))))
@@ -193,9 +198,9 @@ class GrpcDriver:
         artifact: dict[str, Any] | None = None
         file = b""
         async for message in _messages(call):
-            kind = _name(pb.EventKind, message.kind)
+            kind = enum_name(pb.EventKind, message.kind)
             if message.WhichOneof("event") == "artifact":
-                artifact, file = _artifact_dict(message.artifact), b""
+                artifact, file = artifact_dict(message.artifact), b""
             elif message.WhichOneof("event") == "chunk":
                 file += message.chunk
             else:
@@ -219,22 +224,21 @@ class GrpcDriver:
 
     async def shape(self, shape: str) -> dict[str, Any]:
         reply = await _answer(self.stub.GetShape(pb.GetShapeRequest(shape=shape)))
-        return _shape_dict(reply.shape) | {
+        return shape_dict(reply.shape) | {
             "operation": reply.operation,
-            "model": _plain_dict(reply.model),
-            "created_at": _moment(reply, "created_at"),
-            "expires_at": _moment(reply, "expires_at"),
+            "model": fields_dict(reply.model),
+            "created_at": moment(reply, "created_at"),
         }
 
     async def tree(self, shape: str) -> dict[str, Any]:
         reply = await _answer(self.stub.GetTree(pb.GetTreeRequest(shape=shape)))
-        nodes = [_plain_dict(node) | {"operation": node.operation or None} for node in reply.nodes]
-        return _plain_dict(reply) | {"nodes": nodes}
+        nodes = [fields_dict(node) | {"operation": node.operation or None} for node in reply.nodes]
+        return fields_dict(reply) | {"nodes": nodes}
 
     async def model(self) -> dict[str, Any]:
         reply = await _answer(self.stub.GetModel(pb.GetModelRequest()))
-        levels = [_plain_dict(level) for level in reply.levels]
-        return _plain_dict(reply) | {"levels": levels, "defaults": _plain_dict(reply.defaults)}
+        levels = [fields_dict(level) for level in reply.levels]
+        return fields_dict(reply) | {"levels": levels, "defaults": fields_dict(reply.defaults)}
 
     async def categories(self) -> list[str]:
         reply = await _answer(self.stub.ListCategories(pb.ListCategoriesRequest()))
@@ -311,114 +315,5 @@ async def _messages(call: Any) -> AsyncIterator[Any]:
         raise refusal_of_call(error) from error
 
 
-def _plain(value: Any) -> Any:
-    """REST's JSON without addresses, moments as numbers."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {name: _plain(item) for name, item in value.items() if name not in _ADDRESSES}
-    for name, item in kept.items():
-        if name.endswith("_at") and item is not None:
-            kept[name] = datetime.fromisoformat(item)
-    return kept
-
-
-_ADDRESSES = {"url", "links", "object"}
-
-
 def _job(reply: Any) -> dict[str, Any]:
     return job_dict(reply.job)
-
-
-def job_dict(job: pb.Job) -> dict[str, Any]:
-    """A job as REST has it."""
-    moments = {name: _moment(job, name) for name in _MOMENTS}
-    error = _plain_dict(job.error) if job.HasField("error") else None
-    if error is not None:
-        error |= {"suggestion": job.error.suggestion or None, "param": job.error.param or None}
-    return {
-        **_plain_dict(job),
-        **moments,
-        "state": _name(pb.JobState, job.state),
-        "stage": job.stage or None,
-        "shapes": [_shape_dict(shape) for shape in job.shapes],
-        "error": error,
-        "input": _input_dict(job.input),
-        "model": _plain_dict(job.model) if job.HasField("model") else None,
-    }
-
-
-_MOMENTS = ("created_at", "started_at", "finished_at", "expires_at")
-
-
-def _input_dict(given: pb.JobInput) -> dict[str, Any]:
-    values = {name: value for name, value in _plain_dict(given).items() if value is not None}
-    values |= {"format": _name(pb.MeshFormat, given.format)}
-    if given.space:
-        values["space"] = _name(pb.Space, given.space)
-    else:
-        del values["space"]
-    if not given.HasField("normalization"):
-        del values["parents"]  # has no presence of its own: only jobs with a frame have parents
-        return values
-    values["normalization"] = _plain_dict(given.normalization)
-    if given.HasField("source"):
-        del values["parents"]
-        source = _plain_dict(given.source)
-        values["source"] = source | {"bounds": [source.pop("lower"), source.pop("upper")]}
-    return values
-
-
-def _shape_dict(shape: pb.Shape) -> dict[str, Any]:
-    mesh = _plain_dict(shape.mesh)
-    mesh["bounds"] = [mesh.pop("lower"), mesh.pop("upper")]
-    mesh["format"] = _name(pb.MeshFormat, shape.mesh.format)
-    mesh["space"] = _name(pb.Space, shape.mesh.space)
-    return _plain_dict(shape) | {
-        "mesh": mesh,
-        "normalization": _plain_dict(shape.normalization),
-        "metrics": dict(shape.metrics) or None,
-        "latents": {
-            str(one.level): {
-                "shape": [one.tokens, one.channels],
-                "dtype": one.dtype,
-                "sha256": one.sha256,
-            }
-            for one in shape.latents
-        },
-    }
-
-
-def _artifact_dict(artifact: pb.Artifact) -> dict[str, Any]:
-    return _plain_dict(artifact) | {"format": _name(pb.MeshFormat, artifact.format)}
-
-
-def _plain_dict(message: Message) -> dict[str, Any]:
-    """Every field by name; those that have presence and are not set are None."""
-    values: dict[str, Any] = {}
-    for field in message.DESCRIPTOR.fields:
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            values[field.name] = dict(getattr(message, field.name))
-        elif field.is_repeated:
-            values[field.name] = list(getattr(message, field.name))
-        else:
-            absent = field.has_presence and not message.HasField(field.name)
-            values[field.name] = None if absent else getattr(message, field.name)
-    return values
-
-
-def _optional(message: Any, name: str) -> Any:
-    return getattr(message, name) if message.HasField(name) else None
-
-
-def _moment(message: Any, name: str) -> datetime | None:
-    if not message.HasField(name):
-        return None
-    return getattr(message, name).ToDatetime(tzinfo=UTC)
-
-
-def _name(enum: Any, value: int) -> str:
-    """``JOB_STATE_QUEUED`` as ``queued``."""
-    zero = enum.Name(0).removesuffix("UNSPECIFIED")
-    return enum.Name(value).removeprefix(zero).lower()

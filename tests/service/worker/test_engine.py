@@ -184,7 +184,7 @@ def make(checkpoint: Checkpoint, store: LocalBlobStore) -> Iterator[Make]:
         engines.append(Engine(kind(checkpoint, "cpu"), store, finisher))
         return engines[-1]
 
-    with contextlib.closing(Finisher(store, retention_s=60)) as finisher:
+    with contextlib.closing(Finisher(store, retention_s=60, mesh_retention_s=60)) as finisher:
         yield make
         for engine in engines:
             engine.close()
@@ -460,7 +460,7 @@ def test_decoding_uploaded_latents_makes_a_shape_and_trusts_no_metadata(make: Ma
 
 
 def test_a_real_field_is_decoded(store: LocalBlobStore) -> None:
-    finisher = Finisher(store, retention_s=60)
+    finisher = Finisher(store, retention_s=60, mesh_retention_s=60)
     engine = Engine(ShapePipeline.load(device="cpu"), store, finisher)
     points = to_point_cloud(trimesh.creation.box((1.0, 0.6, 0.8))).points
     request = job(

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,20 +74,31 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
+def timeless(shape: dict[str, Any]) -> dict[str, Any]:
+    """A shape but for when it expires."""
+    mesh = {name: value for name, value in shape["mesh"].items() if name != "expires_at"}
+    return {name: value for name, value in shape.items() if name != "expires_at"} | {"mesh": mesh}
+
+
 def test_another_process_makes_the_files_that_this_one_makes(
     process: FinishingProcess, tmp_path: Path
 ) -> None:
     draft, stages = ball(), list[Stage]()
     there = process.finish(draft, stages.append)
     with contextlib.closing(
-        Finisher(LocalBlobStore(tmp_path / "here"), retention_s=60)
+        Finisher(LocalBlobStore(tmp_path / "here"), retention_s=60, mesh_retention_s=60)
     ) as finisher:
         here = finisher.finish(draft, lambda _: None)
     assert stages == [Stage.MESH, Stage.EXPORT] == list(there.timings_ms)
-    assert there.shape == here.shape
+    assert timeless(there.shape) == timeless(here.shape)
     assert there.record is not None
     assert here.record is not None
-    assert there.record.meta == here.record.meta
+    assert timeless(there.record.meta) == timeless(here.record.meta)
+    assert datetime.fromisoformat(here.shape["expires_at"]).timestamp() * 1000 == (
+        here.record.expires_ms
+    )
+    assert here.record.expires_ms == here.record.created_ms + 60_000
+    assert here.shape["mesh"]["expires_at"] == here.shape["expires_at"] < there.shape["expires_at"]
     stored, expected = files(WorkerSettings(data_dir=tmp_path).blob_dir), files(tmp_path / "here")
     assert len(stored) == 2
     assert list(stored) == list(expected)
