@@ -11,13 +11,12 @@ from typing import Concatenate, ParamSpec
 import numpy as np
 import trimesh
 
-from model.latentfile import LatentFile
 from service.client.answers import parsed
 from service.client.conversation import Conversation, JobRef, job_id_of, path_of, query
 from service.client.effects import Call, Steps, work
 from service.client.latents import LatentsInput, ShapeRef, ShapeSource, latents_input, shape_id_of
 from service.client.meshes import MeshSource, mesh_bytes, read_mesh
-from service.client.results import Result, Results
+from service.client.results import Result, Results, read_latents
 from service.client.retries import exchange
 from service.client.signatures import told_as
 from service.contract import (
@@ -398,7 +397,7 @@ class Core(Conversation):
     def latents(self, shape: ShapeRef) -> Steps[dict[int, np.ndarray]]:
         """A shape's latents: level to (tokens, channels), float32."""
         data = yield from self._latents_file(shape_id_of(shape))
-        return dict(LatentFile.from_safetensors(data).levels)
+        return read_latents(data)
 
     def fetch(self, shape: ShapeRef) -> Steps[Result]:
         """A shape with the mesh that its job made and its latents, downloaded."""

@@ -16,6 +16,11 @@ from service.contract import Job, Shape
 LATENTS_NAME = "shape.safetensors"
 
 
+def read_latents(data: bytes) -> dict[int, np.ndarray]:
+    """The levels of a safetensors file, coarse to fine."""
+    return dict(sorted(LatentFile.from_safetensors(data).levels.items(), reverse=True))
+
+
 @dataclass(frozen=True)
 class ShapeFiles:
     """A shape, the job that gave it (None where it was looked up), its mesh and its latents.
@@ -37,8 +42,8 @@ class ShapeFiles:
 
     @cached_property
     def latents(self) -> dict[int, np.ndarray]:
-        """Level to (tokens, channels), float32."""
-        return dict(LatentFile.from_safetensors(self.latents_data).levels)
+        """Level to (tokens, channels), float32, coarse to fine."""
+        return read_latents(self.latents_data)
 
 
 class _Readable:

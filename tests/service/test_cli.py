@@ -36,8 +36,8 @@ def serve(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["serve", *arguments])
 
 
-def test_it_offers_the_offline_commands_and_serve() -> None:
-    assert set(main.commands) == {*offline.commands, "serve"}
+def test_it_offers_the_offline_commands_serve_and_remote() -> None:
+    assert set(main.commands) == {*offline.commands, "serve", "remote"}
     assert "serve" not in offline.commands
 
 

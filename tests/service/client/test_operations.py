@@ -91,6 +91,7 @@ async def test_a_single_result_reads_as_itself_and_as_a_list(
     assert (results.seed, results.category, results.parents) == (7, "table", ())
     assert results.shape_id == results[0].shape_id
     assert results.mesh is results[0].mesh
+    assert list(results.latents) == [3, 2, 1]
     for level, expected in drawn_levels(7).items():
         np.testing.assert_array_equal(results.latents[level], expected)
         assert results.latents[level].dtype == np.float32
