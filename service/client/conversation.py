@@ -33,6 +33,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 JobRef = str | Job
 """A job, or its id."""
 
+_WAIT_S = min(MAX_WAIT_S, 25)  # for a job in one answer: proxies end those of 30 or 60 s
 _GRACE_S = 60.0  # silence beyond the agreed wait: reading a large mesh comes before it
 _SILENCE_S = 45.0  # of a stream of events; the server pings every 15 s
 _FIRST_POLL_S, _LAST_POLL_S = 0.1, 1.0
@@ -72,6 +73,8 @@ class Conversation:
     """
 
     def __init__(self, policy: RetryPolicy, timeout: float | None) -> None:
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout must be seconds, or None to wait on, not {timeout}")
         self._policy = policy
         self._timeout = timeout
 
@@ -95,7 +98,7 @@ class Conversation:
             JobPending: it goes on, and the time is up.
         """
         began = time.monotonic()
-        wait = MAX_WAIT_S if self._timeout is None else min(MAX_WAIT_S, int(self._timeout))
+        wait = _WAIT_S if self._timeout is None else min(_WAIT_S, int(self._timeout))
         call = replace(call, read_s=wait + _GRACE_S)
         job = yield from self._submitted(call, prefer=f"wait={wait}")
         if job.state == "succeeded":
@@ -197,9 +200,9 @@ class Conversation:
 
     def _mesh_file(self, shape_id: str, params: Mapping[str, str]) -> Steps[bytes]:
         """A mesh, which the server may have to make first."""
-        headers = {"Idempotency-Key": uuid4().hex, "Prefer": f"wait={MAX_WAIT_S}", "Accept": "*/*"}
+        headers = {"Idempotency-Key": uuid4().hex, "Prefer": f"wait={_WAIT_S}", "Accept": "*/*"}
         path = path_of("shapes", shape_id, "mesh")
-        call = Call("GET", path, params, headers, read_s=MAX_WAIT_S + _GRACE_S)
+        call = Call("GET", path, params, headers, read_s=_WAIT_S + _GRACE_S)
         while True:
             response = yield from exchange(call, self._policy)
             if response.status_code != 202:

@@ -36,6 +36,7 @@ from service.errors import JobFinal
 P = ParamSpec("P")
 
 _PAGE = 100
+_AT_ONCE = "Returns the job at once: ``wait`` for its results, or ``watch`` it."
 _BINARY = "application/octet-stream"
 
 
@@ -78,7 +79,7 @@ def submitted(
         call = yield from request(self, *args, **options)
         return (yield from self._submitted(call))
 
-    told_as(operation, request, lambda _: Steps[Job])
+    told_as(operation, request, lambda _: Steps[Job], prefix="submit_", remark=_AT_ONCE)
     return operation
 
 

@@ -17,7 +17,10 @@ from structlog.testing import capture_logs
 from model.geometry.mesh import load_mesh
 from model.latentfile import LatentFile
 from service.cli import main
+from service.client import LagemClient
 from service.errors import EmptySurface
+from service.jobqueue.queue import JobQueue
+from service.jobs import ANONYMOUS, JobState
 from tests.service.gateway.conftest import (  # noqa: F401 (fixtures)
     blobs,
     gateway_url,
@@ -98,6 +101,27 @@ async def test_failures_are_one_line_and_say_by_their_code_whose_they_are(
     assert (done.exit_code, "does not say a mesh format" in done.stderr) == (2, True)
     done = await lagem("watch", "job_none")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
+async def test_an_interrupt_cancels_the_job(
+    lagem: Command,
+    worker: FakeWorker,  # noqa: F811
+    own_queue: JobQueue,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LagemClient, "watch", interrupted)
+    worker.open.clear()
+    done = await lagem("generate", "-o", tmp_path / "out")
+    assert (done.exit_code, done.stderr) == (1, "Error: The job was canceled.\n")
+    assert not (tmp_path / "out").exists()
+    [job] = await own_queue.list_jobs(
+        tenant=ANONYMOUS, after=None, limit=5, order="desc", state=None
+    )
+    assert job.cancel_requested or job.state is JobState.CANCELED
 
 
 @pytest.mark.parametrize("server", ["localhost:8000", "ftp://server"])

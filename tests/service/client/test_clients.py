@@ -37,6 +37,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
             assert own.return_annotation == other.return_annotation
             assert inspect.iscoroutinefunction(asynchronous[name])
         assert method.__doc__
+        assert method.__name__ == asynchronous[name].__name__ == name
 
 
 def test_importing_the_client_loads_no_torch_and_no_server() -> None:
@@ -106,6 +107,8 @@ def test_addresses_and_keys_that_cannot_be_are_refused_at_once(kind: Any) -> Non
         kind("localhost:8000")
     with pytest.raises(ValueError, match="api_key"):
         kind("http://server", "secret\n")
+    with pytest.raises(ValueError, match="timeout must be seconds"):
+        kind("http://server", timeout=-1)
 
 
 HTML = {"content-type": "text/html"}

@@ -206,7 +206,7 @@ async def test_a_job_can_be_had_at_once_and_waited_for_later(
 async def test_waiting_goes_on_beyond_what_the_server_grants(
     client: Any, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.client.conversation.MAX_WAIT_S", 0)
+    monkeypatch.setattr("service.client.conversation._WAIT_S", 0)
     worker.open.clear()
     generating = asyncio.ensure_future(client.generate(seed=7))
     await asyncio.wait_for(worker.running.wait(), 20)
