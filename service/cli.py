@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from model.cli import main as offline
 from service.apikeys import ApiKey, check_name, new_key
 from service.jobqueue.embedded import EmbeddedServerError, redis_server
+from service.remote import remote
 from service.settings import PREFIX, GatewaySettings, UnknownVariableError, WorkerSettings
 from service.supervisor import Part, PartFailedError, Supervisor
 
@@ -29,6 +30,9 @@ _PROBE_TIMEOUT_S = 1.0
 @click.version_option(package_name="lagem")
 def main() -> None:
     """LaGeM, a large geometry model: meshes to per-level latents and back."""
+
+
+main.add_command(remote)
 
 
 @main.command(cls=click.Command)

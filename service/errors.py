@@ -65,9 +65,13 @@ class ServiceError(Exception):
         param: the parameter, field or header at fault, where it is one.
         retry_after: seconds after which a retry makes sense.
         job: id of the job the error belongs to.
+
+    Attributes:
+        request_id: of the request that was answered so, where a client was told.
     """
 
     code: ClassVar[ErrorCode]
+    request_id: str | None = None
 
     def __init_subclass__(cls, *, code: ErrorCode | None = None) -> None:
         super().__init_subclass__()

@@ -18,6 +18,9 @@ from service.apikeys import ApiKey, parse_keys
 from service.jobs import CallerLimits, QueueLimits
 
 PREFIX = "LAGEM_"
+CLIENT_VARIABLES = ("LAGEM_API_KEY", "LAGEM_URL")
+"""Read by ``service.client``. A server refuses them: each is nearly the name of one it does read,
+and a server that took it for that one's absence would run without keys, or on another queue."""
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _MIB = 2**20
@@ -248,4 +251,9 @@ def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
 
 def _hint(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name.upper(), known, n=1)
-    return f"{name} (did you mean {near[0]}?)" if near else name
+    question = f"did you mean {near[0]}?" if near else ""
+    if name.upper() in CLIENT_VARIABLES:
+        question = (
+            f"it is the Python client's: unset it for a server{', or ' if near else ''}{question}"
+        )
+    return f"{name} ({question})" if question else name

@@ -315,13 +315,13 @@ def _report(
         click.echo(json.dumps(report, indent=2))
     else:
         for entry in entries:
-            click.echo(_line(entry))
+            click.echo(shape_line(entry))
     empty = [entry["latents"] for entry in entries if entry["mesh"] is None]
     if empty:
         raise ValueError(f"no surface at this resolution, so no mesh beside {', '.join(empty)}")
 
 
-def _line(entry: dict[str, Any]) -> str:
+def shape_line(entry: dict[str, Any]) -> str:
     """One shape in words: where it is, then the facts."""
     mesh = entry["mesh"]
     facts = [] if entry["seed"] is None else [f"seed {entry['seed']}"]

@@ -172,7 +172,7 @@ def test_too_little_memory_is_told_as_such(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(finisher, "_mesh", exhaust)
     store = LocalBlobStore(tmp_path)
-    with contextlib.closing(Finisher(store, retention_s=60)) as finish:
+    with contextlib.closing(Finisher(store, retention_s=60, mesh_retention_s=60)) as finish:
         error = finishing._done(finish, ball(), lambda _: None)
     assert isinstance(error, OutOfMemory)
 
