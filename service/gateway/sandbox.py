@@ -21,7 +21,12 @@ from model.geometry.errors import MeshError
 from model.geometry.limits import MeshLimits
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import to_point_cloud
+from service.contract import LARGEST_COORDINATE
 from service.gateway.limits import IngestLimits
+
+
+_MOST_CHARACTERS = 1000
+"""Of what is said about a mesh: messages quote the file, and an answer's line must stay short."""
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, limits: IngestLimits) -> None:
@@ -52,6 +57,7 @@ def _read(path: Path, hint: str | None, limits: MeshLimits) -> tuple[dict[str, A
     """The answer for one file: facts about the mesh, and its points as ``.npy``."""
     mesh = load_mesh(path.read_bytes(), hint=hint, limits=limits)
     cloud = to_point_cloud(mesh)
+    _check_size(1 / cloud.normalization.scale)
     buffer = io.BytesIO()
     np.save(buffer, cloud.points, allow_pickle=False)
     header = {
@@ -63,12 +69,30 @@ def _read(path: Path, hint: str | None, limits: MeshLimits) -> tuple[dict[str, A
     return header, buffer.getvalue()
 
 
+def _check_size(radius: float) -> None:
+    """Refuse what no frame that can be told leads back to: single precision ends there."""
+    if radius > LARGEST_COORDINATE:
+        raise MeshError(
+            "non_finite_mesh",
+            f"The mesh has a radius of {radius:g}; at most {LARGEST_COORDINATE:g} can be kept.",
+            "Scale the mesh down.",
+        )
+    if radius < 1 / LARGEST_COORDINATE:
+        raise MeshError(
+            "empty_mesh",
+            f"The mesh has a radius of {radius:g}; at least {1 / LARGEST_COORDINATE:g} is needed.",
+            "Scale the mesh up.",
+        )
+
+
 def _send(replies: BinaryIO, header: dict[str, Any], payload: bytes = b"") -> None:
     replies.write(json.dumps(header | {"size": len(payload)}).encode() + b"\n" + payload)
     replies.flush()
 
 
 def _refusal(code: str, detail: str, suggestion: str) -> dict[str, Any]:
+    if len(detail) > _MOST_CHARACTERS:
+        detail = f"{detail[:_MOST_CHARACTERS]}..."
     return {"error": {"code": code, "detail": detail, "suggestion": suggestion}}
 
 
