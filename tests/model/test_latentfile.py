@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -190,3 +191,97 @@ def test_deeply_nested_metadata_is_refused() -> None:
     np.savez_compressed(buffer, metadata=np.array("[" * 100_000))
     with pytest.raises(LatentFileError, match="not JSON"):
         LatentFile.from_npz(buffer.getvalue())
+
+
+def safetensors_file(header: str, data: bytes = b"") -> bytes:
+    return len(header).to_bytes(8, "little") + header.encode() + data
+
+
+TENSOR = '"level1": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}'
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (safetensors_file(f"{{{TENSOR}, {TENSOR}}}", bytes(4)), "'level1' is there more than once"),
+        (
+            safetensors_file(
+                '{"level1": {"dtype": "F32", "shape": [18446744073709551615, 0],'
+                ' "data_offsets": [0, 0]}}'
+            ),
+            "level1 is empty",
+        ),
+        ((2**62).to_bytes(8, "little") + b"{}", "declares a header of 4,611"),
+        (safetensors_file("{" + TENSOR + " " * 2**20 + "}", bytes(4)), "declares a header of 1,0"),
+        (safetensors_file("[" * 100_000), "no JSON"),
+        (safetensors_file("9" * 5000), "no JSON"),
+        (safetensors_file("[1, 2]"), "no JSON object"),
+        (safetensors_file('{"__metadata__": {"seed": 7}}'), "texts"),
+        (safetensors_file('{"__metadata__": [7]}'), "texts"),
+    ],
+)
+def test_a_hostile_safetensors_header_is_refused(data: bytes, cause: str) -> None:
+    with pytest.raises(LatentFileError, match=cause):
+        LatentFile.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': (((, 'shape': (1, 1)}",
+        "  {'descr':\n      '<f4'\n   , (((",
+        "{'descr': (), 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 0x" + "f" * 8000 + ")}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, -0x" + "f" * 8000 + ")}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 99999999999999999999999)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4611686018427387904)}",
+        "{'descr': '|V0', 'fortran_order': False, 'shape': (1000000000000, 1)}",
+    ],
+)
+def test_a_hostile_npy_header_is_refused(header: str) -> None:
+    text = header.encode() + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    with pytest.raises(LatentFileError, match="level1"):
+        LatentFile.from_npz(npz_with(level1=data))
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    text = npy_of_shape("()").replace(b"<f4", b"<U8")[:-32] + b"\xff" * 32
+    with pytest.raises(LatentFileError, match="metadata"):
+        LatentFile.from_npz(npz_with(metadata=text, level1=npy_of_shape("(4, 2)")))
+
+
+def npz_that_lies(method: int, content: bytes, declared: int) -> bytes:
+    """An archive whose only member holds more than its entry in the directory says."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("level1.npy", content)
+    data = bytearray(buffer.getvalue())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = declared.to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_lies_about_its_size_costs_what_it_declares(method: int) -> None:
+    data = npz_that_lies(method, bytes(50 * 2**20), declared=1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LatentFileError, match="level1"):
+            LatentFile.from_npz(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5 * 2**20
+
+
+def test_an_archive_of_many_members_is_refused_unopened() -> None:
+    with pytest.raises(LatentFileError, match="17 members"):
+        LatentFile.from_npz(npz_with(**{f"level{i}": npy_of_shape("(4, 2)") for i in range(17)}))
+
+
+def test_a_level_that_is_there_twice_is_refused() -> None:
+    members = {"level1": npy_of_shape("(4, 2)"), "level1.npy": npy_of_shape("(4, 2)")}
+    data = npz_with(**members).replace(b"level1.npy.npy", b"level1.npy\0npy")
+    with pytest.raises(LatentFileError, match="more than once"):
+        LatentFile.from_npz(data)
