@@ -75,7 +75,9 @@ def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
     app.openapi = partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented hook
     problem.install(app)
     # The middleware added last is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(
+        BodyLimit, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
+    )
     app.add_middleware(Observation, metrics=metrics)
     return app
 

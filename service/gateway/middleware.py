@@ -1,5 +1,6 @@
 """What surrounds every request: its id, its log line, its metrics, the size limit of its body."""
 
+import asyncio
 import re
 import secrets
 import time
@@ -8,7 +9,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalError, MeshTooLarge
+from service.errors import InternalError, MalformedRequest, MeshTooLarge
 from service.gateway.problem import problem_response
 from service.telemetry import GatewayMetrics, LogField
 
@@ -75,11 +76,12 @@ class Observation:
 
 
 class BodyLimit:
-    """Refuses bodies above a size: by ``Content-Length`` before reading, else while they stream."""
+    """Refuses bodies above a size, by ``Content-Length`` or while they stream, and slow ones."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_seconds: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,28 +90,46 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             response = problem_response(
-                self._refusal(),
+                self._too_large(),
                 path=scope["path"],
                 request_id=scope["state"]["request_id"],
             )
             await response(scope, receive, send)
             return
-        received = 0
+        end = asyncio.get_running_loop().time() + self._max_seconds
+        received, complete, late = 0, False, False
 
         async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, complete, late
+            try:
+                async with asyncio.timeout_at(None if complete else end):
+                    message = await receive()
+            except TimeoutError:
+                late = True
+                raise self._too_slow() from None
+            complete = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise self._refusal()
+                raise self._too_large()
             return message
 
-        await self._app(scope, receive_counted, send)
+        async def send_closing(message: Message) -> None:
+            if late and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
 
-    def _refusal(self) -> MeshTooLarge:
+        await self._app(scope, receive_counted, send_closing)
+
+    def _too_large(self) -> MeshTooLarge:
         return MeshTooLarge(
             f"The body is larger than {self._max_bytes:,} bytes, the most that is accepted.",
             suggestion="Simplify the mesh, or use a binary format such as glb.",
+        )
+
+    def _too_slow(self) -> MalformedRequest:
+        return MalformedRequest(
+            f"The body took more than {self._max_seconds:g} seconds to arrive.",
+            suggestion="Send all of it, at a better connection, or as a smaller file.",
         )
 
 

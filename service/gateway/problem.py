@@ -7,9 +7,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.contract import Problem
 from service.errors import (
+    Canceled,
     InternalError,
     InvalidParameter,
     MalformedRequest,
@@ -27,6 +29,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _on_service_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
 
 
 def problem_response(error: ServiceError, *, path: str, request_id: str) -> Response:
@@ -98,6 +101,11 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         param=_name(found[0]["loc"]),
     )
     return _respond(request, refusal)
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """The caller went away while sending: nobody reads this, but log and metrics do."""
+    return _respond(request, Canceled("The caller went away before all of the body was there."))
 
 
 def _name(location: Iterable[str | int]) -> str:
