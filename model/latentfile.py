@@ -12,6 +12,7 @@ import json
 import math
 import re
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -217,9 +218,14 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _parse_metadata(text: np.ndarray) -> dict[str, str]:
+def _parse_metadata(array: np.ndarray) -> dict[str, str]:
+    if array.dtype.kind != "U" or array.shape != ():
+        raise LatentFileError("metadata is not JSON: it must be one text")
+    points = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    if points.max() > sys.maxunicode:  # numpy would make a string of it that breaks Python
+        raise LatentFileError("metadata is not valid Unicode")
     try:
-        metadata = json.loads(str(text), object_pairs_hook=_without_repetition)
+        metadata = json.loads(str(array), object_pairs_hook=_without_repetition)
     except LatentFileError:
         raise
     except (ValueError, RecursionError):

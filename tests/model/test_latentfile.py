@@ -245,10 +245,25 @@ def test_a_hostile_npy_header_is_refused(header: str) -> None:
         LatentFile.from_npz(npz_with(level1=data))
 
 
-def test_text_that_is_no_unicode_is_refused() -> None:
-    text = npy_of_shape("()").replace(b"<f4", b"<U8")[:-32] + b"\xff" * 32
-    with pytest.raises(LatentFileError, match="metadata"):
-        LatentFile.from_npz(npz_with(metadata=text, level1=npy_of_shape("(4, 2)")))
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("point", [0x110000, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_text_that_is_no_unicode_is_refused(order: str, point: int) -> None:
+    text = '{"a": "' + "b" * 20 + '"}'
+    points = np.array([ord(character) for character in text], f"{order}u4")
+    points[10] = point
+    header = {"descr": f"{order}U{len(text)}", "fortran_order": False, "shape": ()}
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, header)
+    array = stream.getvalue() + points.tobytes()
+    with pytest.raises(LatentFileError, match="not valid Unicode"):
+        LatentFile.from_npz(npz_with(metadata=array, level1=npy_of_shape("(4, 2)")))
+
+
+def test_metadata_that_are_no_text_are_refused() -> None:
+    with pytest.raises(LatentFileError, match="one text"):
+        LatentFile.from_npz(npz(level1=ONES, metadata=np.array(["{}", "{}"])))
+    with pytest.raises(LatentFileError, match="one text"):
+        LatentFile.from_npz(npz(level1=ONES, metadata=np.array(7)))
 
 
 def npz_that_lies(method: int, content: bytes, declared: int) -> bytes:
