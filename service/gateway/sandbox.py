@@ -24,9 +24,11 @@ from model.geometry.sampling import to_point_cloud
 from service.contract import LARGEST_COORDINATE
 from service.gateway.limits import IngestLimits
 
-
 _MOST_CHARACTERS = 1000
 """Of what is said about a mesh: messages quote the file, and an answer's line must stay short."""
+
+_SMALLEST_RATIO = 1e-10
+"""Of radius and distance from the origin: with less, points stray from the surface visibly."""
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, limits: IngestLimits) -> None:
@@ -57,7 +59,7 @@ def _read(path: Path, hint: str | None, limits: MeshLimits) -> tuple[dict[str, A
     """The answer for one file: facts about the mesh, and its points as ``.npy``."""
     mesh = load_mesh(path.read_bytes(), hint=hint, limits=limits)
     cloud = to_point_cloud(mesh)
-    _check_size(1 / cloud.normalization.scale)
+    _check_size(1 / cloud.normalization.scale, max(map(abs, cloud.normalization.center)))
     buffer = io.BytesIO()
     np.save(buffer, cloud.points, allow_pickle=False)
     header = {
@@ -69,8 +71,8 @@ def _read(path: Path, hint: str | None, limits: MeshLimits) -> tuple[dict[str, A
     return header, buffer.getvalue()
 
 
-def _check_size(radius: float) -> None:
-    """Refuse what no frame that can be told leads back to: single precision ends there."""
+def _check_size(radius: float, distance: float) -> None:
+    """Refuse sizes that no frame can tell, and that rounding at this distance leaves nothing of."""
     if radius > LARGEST_COORDINATE:
         raise MeshError(
             "non_finite_mesh",
@@ -82,6 +84,13 @@ def _check_size(radius: float) -> None:
             "empty_mesh",
             f"The mesh has a radius of {radius:g}; at least {1 / LARGEST_COORDINATE:g} is needed.",
             "Scale the mesh up.",
+        )
+    if radius < _SMALLEST_RATIO * distance:
+        raise MeshError(
+            "empty_mesh",
+            f"The mesh has a radius of {radius:g}, {distance:g} away from the origin: rounding "
+            "leaves nothing of its surface there.",
+            "Move the mesh to the origin.",
         )
 
 

@@ -161,6 +161,18 @@ async def test_sizes_that_no_frame_can_tell_are_refused(
             await ingest.read(path)
 
 
+async def test_a_speck_far_from_the_origin_is_refused(ingest: MeshIngest, tmp_path: Path) -> None:
+    path = tmp_path / "speck.obj"
+    for size, accepted in ((1e-9, True), (1e-18, False)):
+        path.write_text(f"v 0.37 0 0\nv 0.37 {size} 0\nv 0.37 0 {size}\nf 1 2 3\n")
+        if accepted:
+            points = np.load(io.BytesIO((await ingest.read(path)).points))
+            assert np.linalg.norm(points, axis=1).max() < 1.001
+        else:
+            with pytest.raises(EmptyMesh, match="rounding"):
+                await ingest.read(path)
+
+
 async def test_a_killed_reader_is_replaced(ingest: MeshIngest, ball: Path) -> None:
     await ingest.read(ball)
     os.kill(process_id(ingest), signal.SIGKILL)
