@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import psutil
 import trimesh
+from redis import Redis
 
 from service.jobqueue.connection import connect
 from service.jobqueue.queue import JobQueue
@@ -30,7 +31,7 @@ from tests.service.gateway.fakeworker import MODEL, FakeWorker
 
 MAX_UPLOAD = 4 * 2**20
 PARSE_TIMEOUT_S = 10.0
-UPLOAD_TIMEOUT_S = 4.0
+UPLOAD_TIMEOUT_S = 2.0
 _START_TIMEOUT_S = 60.0
 _SETTLE_S = 10.0
 _MOST_MEMORY = 300 * 2**20
@@ -52,6 +53,7 @@ class Gateway:
     spool: Path
     log: Path
     client: httpx.Client
+    redis: Redis
 
     def encode(self, mesh: bytes, **parameters: str) -> httpx.Response:
         """Upload a mesh; the answer has been checked."""
@@ -104,12 +106,10 @@ class Gateway:
         assert _highest_memory(self.process.pid) < _MOST_MEMORY
 
     def _left_over(self) -> list[str]:
-        jobs = [
-            job["id"]
-            for state in ("queued", "running")
-            for job in self.client.get("/jobs", params={"state": state}).json()["jobs"]
-        ]
-        return jobs + [path.name for path in self.spool.iterdir()]
+        """Live jobs, queues that are not empty, spooled files."""
+        jobs = [job.decode() for job in self.redis.zrange("lg:live", 0, -1)]
+        queues = [key.decode() for key in self.redis.keys("lg:q:*") if self.redis.xlen(key)]
+        return jobs + queues + [path.name for path in self.spool.iterdir()]
 
 
 def _highest_memory(pid: int) -> int:
@@ -146,11 +146,17 @@ def running_gateway(redis_url: str, folder: Path, root: Path) -> Iterator[Gatewa
         (folder / "log").open("wb") as log,
         subprocess.Popen(command, cwd=root, env=environment, stderr=log) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        Redis.from_url(redis_url) as redis,
     ):
         try:
             _await_start(client)
             yield Gateway(
-                str(client.base_url), psutil.Process(process.pid), spool, folder / "log", client
+                url=str(client.base_url),
+                process=psutil.Process(process.pid),
+                spool=spool,
+                log=folder / "log",
+                client=client,
+                redis=redis,
             )
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
