@@ -37,6 +37,7 @@ MAX_HEADER_BYTES = 2**20
 MAX_MEMBERS = 16
 """Most members of an npz archive; there are nine levels at most, and the metadata."""
 
+_MOST_QUOTED = 200  # characters of other libraries' messages, which quote the file
 _METADATA = "metadata"
 _BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
@@ -125,7 +126,8 @@ class LatentFile:
         try:
             tensors = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
         except safetensors.SafetensorError as error:
-            raise LatentFileError(f"not a readable safetensors file: {error}") from None
+            text = str(error)[:_MOST_QUOTED]
+            raise LatentFileError(f"not a readable safetensors file: {text}") from None
         levels = {}
         for name, tensor in tensors:
             level = _level(name)
@@ -172,7 +174,7 @@ def _name(level: int) -> str:
 def _level(name: str) -> int:
     match = _LEVEL_NAME.fullmatch(name)
     if match is None:
-        raise LatentFileError(f"unknown key {name!r}: expected level3, level2 and level1")
+        raise LatentFileError(f"unknown key {name[:40]!r}: expected level3, level2 and level1")
     return int(match.group(1))
 
 
@@ -261,7 +263,8 @@ def _unzip(data: bytes) -> dict[str, bytes]:
     except LatentFileError:
         raise
     except _BROKEN_ARCHIVE as error:
-        raise LatentFileError(f"not a readable npz archive: {error}") from None
+        text = str(error)[:_MOST_QUOTED]
+        raise LatentFileError(f"not a readable npz archive: {text}") from None
 
 
 def _array_name(member: zipfile.ZipInfo) -> str:

@@ -23,6 +23,8 @@ from service.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 
+_MOST_CHARACTERS = 2000
+
 
 def install(app: FastAPI) -> None:
     """Make the app answer all errors it handles itself with a problem body."""
@@ -38,11 +40,11 @@ def problem_response(error: ServiceError, *, path: str, request_id: str) -> Resp
         type=f"urn:lagem:problem:{error.code}",
         title=error.spec.title,
         status=error.spec.http,
-        detail=error.detail,
+        detail=_shortened(error.detail),
         instance=path,
         code=error.code,
         suggestion=error.suggestion,
-        param=error.param,
+        param=None if error.param is None else _shortened(error.param),
         retryable=error.spec.retryable,
         request_id=request_id,
         job=error.job,
@@ -55,6 +57,11 @@ def problem_response(error: ServiceError, *, path: str, request_id: str) -> Resp
     return Response(
         problem.model_dump_json(), error.spec.http, headers=headers, media_type=MEDIA_TYPE
     )
+
+
+def _shortened(text: str) -> str:
+    """Errors quote what came, which may be as long as a request's head."""
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
 def _respond(request: Request, error: ServiceError) -> Response:

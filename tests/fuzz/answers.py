@@ -29,5 +29,5 @@ def check_parts(status: int, headers: Mapping[str, str], text: str) -> None:
     spec = ERROR_SPECS[ErrorCode(problem["code"])]
     assert problem["status"] == status == spec.http
     assert problem["title"] == spec.title
-    assert 10 < len(problem["detail"]) < 5000
+    assert 10 < len(problem["detail"]) < 2100
     assert problem["request_id"] == headers["x-request-id"]

@@ -300,3 +300,13 @@ def test_a_level_that_is_there_twice_is_refused() -> None:
     data = npz_with(**members).replace(b"level1.npy.npy", b"level1.npy\0npy")
     with pytest.raises(LatentFileError, match="more than once"):
         LatentFile.from_npz(data)
+
+
+def test_errors_do_not_quote_the_whole_file() -> None:
+    name = b"level1" + b"x" * 60_000
+    archive = npz_with(**{name.decode(): b""})
+    renamed = archive.replace(name, b"y" * len(name), 1)
+    for data in (archive, renamed, safetensors_file(json.dumps({"x" * 60_000: {}}))):
+        with pytest.raises(LatentFileError) as caught:
+            LatentFile.from_bytes(data)
+        assert len(str(caught.value)) < 500
