@@ -41,7 +41,7 @@ def device_name(device: torch.device) -> str:
 
 
 def matmul_peak(bench: Bench, dtype: torch.dtype) -> float:
-    """FLOP a second of a square matrix product, at the precision that the pipeline sets."""
+    """FLOP a second of a square matrix product, float32 at torch's own precision."""
     on_gpu = bench.device.type == "cuda"
     size = bench.pick(8192 if on_gpu else 1024, 128)
     matrix = torch.randn(size, size, device=bench.device).to(dtype)

@@ -105,7 +105,7 @@ def floor(bench: Bench) -> Table:
              seconds(spent), share]
         )  # fmt: skip
     head = ["precision", "GFLOP a sample", "measured peak", "floor", "measured", "of peak"]
-    note = "Peak: a square matrix product, at the precision that the pipeline sets."
+    note = "Peak: a square matrix product; float32 at torch's own precision."
     return Table("Sampling: the floor", head, rows, note)
 
 
@@ -124,7 +124,7 @@ def precision(bench: Bench) -> Table:
 
 
 def _matmul_precisions(bench: Bench) -> list[str]:
-    """The matrix products' precision that the pipeline sets, against torch's default."""
+    """Matrix products of lower precision, which torch can be told to use, against its default."""
     pipelines = torch.get_float32_matmul_precision()
 
     def at(precision: str) -> Callable[[], object]:

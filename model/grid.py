@@ -143,4 +143,6 @@ def track_surface(
 
     coarse = resolution if exhaustive else COARSE
     blocks = track(ask, resolution, coarse=coarse, seeds=cells, on_level=on_level)
+    if exhaustive:
+        blocks = blocks.along_surface()  # which is all that a mesh is made of
     return TrackedLogits(blocks, ask.lower, ask.spacing, ask.queries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -193,7 +194,8 @@ class ShapePipeline:
         if seeds is not None and len(seeds) != len(latents):
             raise ValueError(f"seeds must have one entry a row, {len(latents)}, not {len(seeds)}")
         field = self._field(latents)
-        expected = (resolution + 1) ** 3 if exhaustive else COARSE**3 + 4 * resolution**2
+        every = round(math.pi / 6 * (resolution + 1) ** 3)  # of the samples lie in the ball
+        expected = every if exhaustive else COARSE**3 + 4 * resolution**2
         for row in range(len(latents)):
             yield track_surface(
                 field.row(row),

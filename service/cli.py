@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import http.client
-import ipaddress
 import json
 import socket
 import sys
@@ -17,7 +16,9 @@ import click
 from pydantic import ValidationError
 
 from model.cli import main as offline
+from service.apikeys import ApiKey, check_name, new_key
 from service.jobqueue.embedded import EmbeddedServerError, redis_server
+from service.remote import remote
 from service.settings import PREFIX, GatewaySettings, UnknownVariableError, WorkerSettings
 from service.supervisor import Part, PartFailedError, Supervisor
 
@@ -29,6 +30,9 @@ _PROBE_TIMEOUT_S = 1.0
 @click.version_option(package_name="lagem")
 def main() -> None:
     """LaGeM, a large geometry model: meshes to per-level latents and back."""
+
+
+main.add_command(remote)
 
 
 @main.command(cls=click.Command)
@@ -68,6 +72,8 @@ def serve(**flags: Any) -> None:
             common["log_level"] = gateway.log_level
             listening = {"host": gateway.host, "port": str(port)}
             listening["insecure"] = str(gateway.insecure)
+            # Only hashes go on: a plain key ends here.
+            common["api_keys"] = ",".join(key.line for key in gateway.api_keys)
             computing = {"device": worker.device, "worker_port": "0"}
             if worker.weights is not None:
                 computing["weights"] = str(worker.weights.resolve())
@@ -85,6 +91,26 @@ def serve(**flags: Any) -> None:
                 sys.exit(130)
     except (EmbeddedServerError, PartFailedError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@main.command(cls=click.Command)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def key(name: str | None, as_json: bool) -> None:
+    """Make an API key. NAME says whose it is; the keys of one name share jobs and shapes.
+
+    The key is shown once and kept nowhere; the server needs the line with its hash alone.
+    """
+    secret = new_key()
+    try:
+        record = ApiKey.of(secret, None if name is None else check_name(name))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps({"name": record.name, "key": secret, "line": record.line}))
+        return
+    click.echo(f"Key, for the caller (shown this once):\n  {secret}")
+    click.echo(f"Line, to be added to LAGEM_API_KEYS (by a comma):\n  {record.line}")
 
 
 class _Console:
@@ -164,15 +190,12 @@ def _variables(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _refuse_open_address(gateway: GatewaySettings) -> None:
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(gateway.host).is_loopback:
-            return
-    if gateway.host == "localhost" or gateway.insecure:
-        return
-    raise click.UsageError(
-        f"{gateway.host} can be reached from other machines, and everyone there could use this"
-        " server: listen on 127.0.0.1, or add --insecure"
-    )
+    if gateway.unguarded:
+        raise click.UsageError(
+            f"{gateway.host} can be reached from other machines, and everyone there could use this"
+            " server: set LAGEM_API_KEYS (`lagem key` makes one), listen on 127.0.0.1, or add"
+            " --insecure"
+        )
 
 
 def _free_port(host: str, port: int) -> int:

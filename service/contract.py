@@ -12,6 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 SEED_MODULUS = 2**64
 """Sample ``i`` of a job has the seed ``(seed + i) % SEED_MODULUS``."""
 
+MOST_EXHAUSTIVE_CELLS = 512**3
+"""Cells that a request may have asked at every sample, all of its shapes together."""
+
 MAX_WAIT_S = 60
 """Longest time that ``Prefer: wait=N`` may ask for."""
 
@@ -56,7 +59,8 @@ class MeshRequest(Request):
     exhaustive: bool = Field(
         default=False,
         description="Ask the field at every sample of the grid, so that no loose part is missed;"
-        " the time grows with the cube of the resolution. Default: along the surface alone.",
+        " the time grows with the cube of the resolution, so that one shape at 512 is the most, or"
+        " eight at 256. Default: along the surface alone.",
     )
 
 
@@ -201,6 +205,9 @@ class Mesh(Result):
     boundary_edges: int | None = Field(
         default=None, description="Edges with one face; 0 in a closed mesh."
     )
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When the file is forgotten; `url` then makes it again."
+    )
 
 
 class LevelLatents(Result):
@@ -230,7 +237,19 @@ class Shape(Result):
     latents: dict[str, LevelLatents] = Field(description="By level: 3 coarse to 1 fine.")
     normalization: Frame
     metrics: dict[str, float] | None = Field(
-        default=None, description="Reconstruction quality, canonical frame; of encoded shapes."
+        default=None,
+        description="Canonical frame. Of encoded shapes: `chamfer` and `f_score` to the upload; of"
+        " variants: `parent_distance`, the Chamfer distance to the shape they come from.",
+    )
+    reused: bool = Field(
+        default=False,
+        description="The same request had made this shape before: nothing was computed anew but,"
+        " where needed, its mesh.",
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None,
+        description="When the shape and its latents are forgotten; null in a job that made a mesh"
+        " of an older shape: see the shape.",
     )
 
 

@@ -3,6 +3,8 @@
 Times are Unix milliseconds (``*_ms``) unless a name says otherwise.
 """
 
+import hashlib
+import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -18,6 +20,7 @@ PRIORITIES = (0, 1, 2)
 """Most urgent first; 1 is the default."""
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_DIGITS = 26
 
 
 def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
@@ -27,8 +30,32 @@ def new_id(kind: Literal["job", "shp"], *, now_ms: int | None = None) -> str:
     """
     stamp = int(time.time() * 1000) if now_ms is None else now_ms
     number = (stamp << 80) | secrets.randbits(80)
-    digits = (_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
-    return f"{kind}_{''.join(digits)}"
+    return f"{kind}_{_base32(number)}"
+
+
+def content_id(kind: Literal["shp"], *parts: object) -> str:
+    """The id of what ``parts``, JSON-able, determine: the same for the same, and for nothing else.
+
+    128 bits of their SHA-256, which looks like the ids that ``new_id`` makes.
+    """
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+    return f"{kind}_{_base32(int.from_bytes(digest[:16]))}"
+
+
+def _base32(number: int) -> str:
+    """128 bits as 26 digits."""
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def made_ms(identifier: str) -> int | None:
+    """When an id of ``new_id`` was made; None where it is no such id."""
+    _, _, digits = identifier.partition("_")
+    if len(digits) != _ID_DIGITS or not set(digits) <= set(_CROCKFORD):
+        return None
+    number = 0
+    for digit in digits:
+        number = number << 5 | _CROCKFORD.index(digit)
+    return number >> 80
 
 
 class Operation(StrEnum):
@@ -192,7 +219,8 @@ class ShapeRecord:
     """The lasting record of one shape: its latents by name, everything else as metadata.
 
     ``meta`` is JSON-able: seed, category, operation, model, weights hash, normalization, levels,
-    metrics, mesh statistics. ``parents`` are the ids of the shapes it was made from.
+    metrics, mesh statistics. ``parents`` are the ids of the shapes it was made from. ``tenant`` is
+    whose job made it; the queue fills it in.
     """
 
     id: str
@@ -201,6 +229,20 @@ class ShapeRecord:
     parents: tuple[str, ...] = ()
     created_ms: int
     expires_ms: int
+    tenant: str = ANONYMOUS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerLimits:
+    """How much one caller may ask for.
+
+    Attributes:
+        per_minute: submissions; 0 for any number.
+        live_jobs: jobs that wait or run.
+    """
+
+    per_minute: int = 0
+    live_jobs: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,20 +4,27 @@ Every ``LAGEM_*`` variable must be a field of some process; a mistyped one stops
 """
 
 import difflib
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.jobs import QueueLimits
+from service.apikeys import ApiKey, parse_keys
+from service.jobs import CallerLimits, QueueLimits
 
 PREFIX = "LAGEM_"
+CLIENT_VARIABLES = ("LAGEM_API_KEY", "LAGEM_URL")
+"""Read by ``service.client``. A server refuses them: each is nearly the name of one it does read,
+and a server that took it for that one's absence would run without keys, or on another queue."""
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _MIB = 2**20
+_RATE_WITH_KEYS = 120
 
 
 def default_data_dir() -> Path:
@@ -25,10 +32,37 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lagem"
 
 
+def is_loopback(host: str) -> bool:
+    """True where only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _keys(value: object) -> object:
+    return parse_keys(value) if isinstance(value, str) else value
+
+
+def _origins(value: object) -> object:
+    return tuple(re.split(r"[,\s]+", value.strip(" ,"))) if isinstance(value, str) else value
+
+
+ApiKeys = Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_keys)]
+"""Hashes as soon as they are read: no plain key stays in the settings."""
+
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+
+
 class Settings(BaseSettings):
     """What gateway and worker must agree on."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    # What is wrong is told without the value, which may be a key.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     redis_url: str | None = Field(
         default=None, description="Redis or Valkey to use; none: an embedded server in data_dir."
@@ -98,6 +132,23 @@ class GatewaySettings(Settings):
         default=False,
         description="Listen on a non-loopback address although nothing asks for a key.",
     )
+    api_keys: ApiKeys = Field(
+        default=(),
+        repr=False,
+        description="Keys that callers must have: <name>:sha256:<hash> (of `lagem key`) or plain"
+        " ones, separated by commas; none: everybody may call.",
+    )
+    rate: int | None = Field(
+        default=None,
+        ge=0,
+        description="Submissions a minute for each caller; 0: any number; none: 120 with API keys,"
+        " any number without.",
+    )
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        default=(),
+        description="Origins whose web pages may call, such as https://example.org, separated by"
+        " commas.",
+    )
     wait_s: float = Field(
         default=30.0, ge=0, le=60, description="How long a submission waits for its job."
     )
@@ -114,6 +165,18 @@ class GatewaySettings(Settings):
     parse_memory_bytes: int = Field(
         default=2048 * _MIB, ge=256 * _MIB, description="Memory of one mesh-reading process."
     )
+
+    @property
+    def caller_limits(self) -> CallerLimits:
+        """What each caller may ask for."""
+        default = _RATE_WITH_KEYS if self.api_keys else 0
+        per_minute = default if self.rate is None else self.rate
+        return CallerLimits(per_minute=per_minute, live_jobs=self.tenant_cap)
+
+    @property
+    def unguarded(self) -> bool:
+        """True where anybody on another machine could use the server, and nobody said so."""
+        return not (is_loopback(self.host) or self.api_keys or self.insecure)
 
 
 class WorkerSettings(Settings):
@@ -180,4 +243,9 @@ def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
 
 def _hint(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name.upper(), known, n=1)
-    return f"{name} (did you mean {near[0]}?)" if near else name
+    question = f"did you mean {near[0]}?" if near else ""
+    if name.upper() in CLIENT_VARIABLES:
+        question = (
+            f"it is the Python client's: unset it for a server{', or ' if near else ''}{question}"
+        )
+    return f"{name} ({question})" if question else name

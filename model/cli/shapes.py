@@ -71,7 +71,7 @@ def encode(
     pipeline = model.load()
     with stage_progress() as progress:
         latents = pipeline.encode(cloud.points[None])
-        surfaces = _surfaces(pipeline, latents, meshing, progress)
+        surfaces = _surfaces(pipeline, latents, meshing, progress, seeds=[cloud.points])
     shape = Shape(latents, cloud.normalization)
     [entry] = _write(pipeline, {output: shape}, surfaces, meshing)
     if entry["mesh"]:
@@ -245,11 +245,18 @@ def _sample(
 
 
 def _surfaces(
-    pipeline: ShapePipeline, latents: Latents, meshing: MeshChoice, observe: Observer
+    pipeline: ShapePipeline,
+    latents: Latents,
+    meshing: MeshChoice,
+    observe: Observer,
+    seeds: list[np.ndarray] | None = None,
 ) -> list[trimesh.Trimesh]:
-    resolution = meshing.resolution or pipeline.info.defaults.resolution
     return pipeline.meshes(
-        latents, resolution=resolution, exhaustive=meshing.exhaustive, observe=observe
+        latents,
+        resolution=meshing.resolution or pipeline.info.defaults.resolution,
+        seeds=seeds,
+        exhaustive=meshing.exhaustive,
+        observe=observe,
     )
 
 
@@ -308,13 +315,13 @@ def _report(
         click.echo(json.dumps(report, indent=2))
     else:
         for entry in entries:
-            click.echo(_line(entry))
+            click.echo(shape_line(entry))
     empty = [entry["latents"] for entry in entries if entry["mesh"] is None]
     if empty:
         raise ValueError(f"no surface at this resolution, so no mesh beside {', '.join(empty)}")
 
 
-def _line(entry: dict[str, Any]) -> str:
+def shape_line(entry: dict[str, Any]) -> str:
     """One shape in words: where it is, then the facts."""
     mesh = entry["mesh"]
     facts = [] if entry["seed"] is None else [f"seed {entry['seed']}"]

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt64
 
-from model.geometry.words import FIRST, SAMPLES, SIDE, STRIDES, ahead, members, pack
+from model.geometry.words import FIRST, SAMPLES, SIDE, STRIDES, ahead, members, over_corners, pack
 
 OFFSETS = np.array(list(itertools.product((0, 1), repeat=3)))
 """From a cell's lowest corner to all of them, or from a block to those ahead of it, (8, 3)."""
@@ -28,6 +28,7 @@ class Blocks:
     """
 
     def __init__(self, cells: int) -> None:
+        self._cells = cells
         self._span = (cells + 1) // SIDE + 3  # blocks a side: the layer's, and one ahead of all
         self.units = np.array([self._span**2, self._span, 1])  # between keys along x, y, z
         self._directory = np.zeros(self._span**3, dtype=np.int32)
@@ -133,6 +134,21 @@ class Blocks:
         self._values[rows[blocks], bits] = values
         self._known[rows] |= samples
         self._positive[rows] = pack(self._values[rows] > 0) & self._known[rows]
+
+    def along_surface(self) -> Blocks:
+        """Those blocks alone that hold corners of the cells which the surface enters."""
+        clusters = self.clusters(self.with_corners_in(self.keys[1:]))
+        rows = self.rows(clusters)
+        known, positive = self.known[rows], self.positive[rows]
+        entered = over_corners(positive, np.bitwise_or)
+        entered &= over_corners(known & ~positive, np.bitwise_or)
+        keys = self.distinct(clusters[..., entered != 0])
+        keys = keys[self.rows(keys) > 0]
+        kept, rows = Blocks(self._cells), self.rows(keys)
+        kept._make(keys)
+        kept._known[1:], kept._positive[1:] = self._known[rows], self._positive[rows]
+        kept._values[1:] = self._values[rows]
+        return kept
 
     def _places(
         self, indices: Int64[np.ndarray, "n 3"]

@@ -1,7 +1,6 @@
 """``python -m service.gateway``: the REST server, configured by ``LAGEM_*`` variables."""
 
 import asyncio
-import ipaddress
 import signal
 import sys
 from types import FrameType
@@ -54,25 +53,16 @@ def serve(settings: GatewaySettings) -> bool:
     return server.started
 
 
-def is_loopback(host: str) -> bool:
-    """True where only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def main() -> int:
     """Serve with the environment's settings; returns the exit status."""
     try:
         settings = GatewaySettings.from_environment()
     except (UnknownVariableError, ValidationError) as error:
         return _fail(error, 2)
-    if not (is_loopback(settings.host) or settings.insecure):
+    if settings.unguarded:
         cause = f"{settings.host} can be reached from other machines, and there are no API keys"
-        return _fail(f"{cause}: listen on 127.0.0.1, or set LAGEM_INSECURE=1", 2)
+        way_out = "set LAGEM_API_KEYS (`lagem key` makes one), listen on 127.0.0.1"
+        return _fail(f"{cause}: {way_out}, or set LAGEM_INSECURE=1", 2)
     configure_logging(settings.log_level)
     try:
         with redis_server(settings.redis_url, settings.data_dir) as url:

@@ -8,13 +8,15 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.middleware.cors import CORSMiddleware
 
 from service.gateway import problem
+from service.gateway.access import Access
 from service.gateway.catalogue import ModelCatalogue
 from service.gateway.events import JobEvents
 from service.gateway.ingest import MeshIngest
 from service.gateway.limits import IngestLimits
-from service.gateway.middleware import BodyLimit, Observation
+from service.gateway.middleware import Authentication, BodyLimit, Observation, OriginGuard
 from service.gateway.openapi import PROBLEMS, document
 from service.gateway.parameters import check_parameter_names
 from service.gateway.routes import events as event_routes
@@ -26,10 +28,21 @@ from service.gateway.submission import JobService
 from service.gateway.upkeep import Upkeep
 from service.jobqueue.connection import connect
 from service.jobqueue.queue import JobQueue
+from service.jobqueue.rates import Rates
 from service.jobqueue.waiters import JobWaiters
 from service.settings import GatewaySettings
 from service.store.local import LocalBlobStore
 from service.telemetry import GatewayMetrics
+
+_CORS_REQUEST_HEADERS = (
+    *("Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"),
+    *("Last-Event-ID", "Prefer", "X-API-Key", "X-Request-Id"),
+)
+_CORS_RESPONSE_HEADERS = (
+    *("Content-Disposition", "ETag", "Idempotent-Replayed", "Location", "Preference-Applied"),
+    *("RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"),
+    *("X-Lagem-Job", "X-Lagem-Seed", "X-Lagem-Shape"),
+)
 
 _DESCRIPTION = """\
 Encode meshes into hierarchical latents, generate shapes, resample their details, decode them.
@@ -53,12 +66,15 @@ def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
         raise ValueError("redis_url is needed: set LAGEM_REDIS_URL")
     release = version("lagem")
     metrics = GatewayMetrics(CollectorRegistry(), version=release)
+    access = Access(settings.api_keys, settings.caller_limits)
     app = FastAPI(
         title="LaGeM",
         summary="Shapes as hierarchical latents.",
         description=_DESCRIPTION,
         version=release,
-        lifespan=partial(_lifespan, settings=settings, metrics=metrics, draining=draining),
+        lifespan=partial(
+            _lifespan, settings=settings, access=access, metrics=metrics, draining=draining
+        ),
         dependencies=[Depends(check_parameter_names)],
         responses=PROBLEMS,
     )
@@ -72,19 +88,41 @@ def create_app(settings: GatewaySettings, draining: asyncio.Event) -> FastAPI:
     for router in routers:
         app.include_router(router)
         app.include_router(router, prefix="/v1", include_in_schema=False)
-    app.openapi = partial(document, app)  # type: ignore[method-assign]  # FastAPI's documented hook
+    app.openapi = partial(document, app, keys=access.needs_key)  # type: ignore[method-assign]  # FastAPI's documented hook
     problem.install(app)
-    # The middleware added last is the outermost.
+    _surround(app, settings, access, metrics)
+    return app
+
+
+def _surround(
+    app: FastAPI, settings: GatewaySettings, access: Access, metrics: GatewayMetrics
+) -> None:
+    """Add the middleware; what is added last is the outermost."""
     app.add_middleware(
         BodyLimit, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
     )
+    app.add_middleware(Authentication, access=access)
+    if not access.needs_key:
+        app.add_middleware(OriginGuard, allowed=settings.cors_origins)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=_CORS_REQUEST_HEADERS,
+            expose_headers=_CORS_RESPONSE_HEADERS,
+        )
     app.add_middleware(Observation, metrics=metrics)
-    return app
 
 
 @asynccontextmanager
 async def _lifespan(
-    app: FastAPI, *, settings: GatewaySettings, metrics: GatewayMetrics, draining: asyncio.Event
+    app: FastAPI,
+    *,
+    settings: GatewaySettings,
+    access: Access,
+    metrics: GatewayMetrics,
+    draining: asyncio.Event,
 ) -> AsyncIterator[None]:
     assert settings.redis_url is not None
     async with AsyncExitStack() as stack:
@@ -98,9 +136,11 @@ async def _lifespan(
         )
         await stack.enter_async_context(Upkeep(queue, blobs, metrics, settings))
         catalogue = ModelCatalogue(queue)
-        jobs = JobService(queue, waiters, blobs, catalogue, ingest, metrics)
+        rates = Rates(redis, settings.caller_limits)
+        jobs = JobService(queue, waiters, blobs, catalogue, ingest, metrics, rates)
         app.state.gateway = Gateway(
             settings=settings,
+            access=access,
             metrics=metrics,
             queue=queue,
             catalogue=catalogue,

@@ -19,6 +19,7 @@ from service.gateway.negotiation import (
     preferred_representation,
     preferred_waiting,
 )
+from service.gateway.quota import quota_headers
 from service.gateway.shapes import MeshFile
 from service.gateway.state import Gateway, GatewayOf
 from service.gateway.submission import Call, Submission
@@ -40,8 +41,12 @@ def call_of(
         ),
     ] = None,
 ) -> Call:
-    """Who asks, from the headers."""
-    return Call(request_id=request.state.request_id, idempotency_key=idempotency_key)
+    """Who asks, and what the headers say of it."""
+    return Call(
+        tenant=request.state.caller.tenant,
+        request_id=request.state.request_id,
+        idempotency_key=idempotency_key,
+    )
 
 
 def waiting_of(
@@ -97,6 +102,7 @@ class Exchange:
             response = await self._result(job, shown)
         else:
             response = await self.accepted(job)
+        response.headers.update(await quota_headers(self.gateway.jobs, self.call))
         response.headers["Preference-Applied"] = self.waiting.applied
         response.headers["Vary"] = "Accept, Prefer"
         if submission.replayed:
@@ -169,6 +175,7 @@ class Exchange:
 
 def exchange_of(request: Request, gateway: GatewayOf, call: CallOf, waiting: WaitingOf) -> Exchange:
     """The exchange that a request begins."""
+    request.state.submission = call
     return Exchange(request, gateway, call, waiting)
 
 

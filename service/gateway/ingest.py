@@ -153,7 +153,8 @@ class _Sandbox:
 
     async def ready(self) -> None:
         """Wait until the process can read; start one where there is none."""
-        if self._meshes >= _MESHES_PER_PROCESS:
+        died = self._process is not None and self._process.returncode is not None
+        if died or self._meshes >= _MESHES_PER_PROCESS:
             await self.stop()
         if self._process is None:
             await self.start()

@@ -1,15 +1,25 @@
-"""What surrounds every request: its id, its log line, its metrics, the size limit of its body."""
+"""What surrounds every request: its id, its log line, its metrics, its caller, its body's limit."""
 
 import asyncio
 import re
 import secrets
 import time
+from collections.abc import Collection
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalError, MalformedRequest, MeshTooLarge
+from service.errors import (
+    Forbidden,
+    InternalError,
+    MalformedRequest,
+    MeshTooLarge,
+    ServiceError,
+    Unauthenticated,
+)
+from service.gateway.access import Access
 from service.gateway.problem import problem_response
 from service.telemetry import GatewayMetrics, LogField
 
@@ -17,6 +27,18 @@ REQUEST_ID_HEADER = "X-Request-Id"
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+
+_OPEN = _PROBES | {"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+"""Paths that need no key: probes, which have none to send, and pages, which say no more than the
+public documentation does; a browser cannot send a key when it opens one."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class Observation:
@@ -44,7 +66,10 @@ class Observation:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_HEADER] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         started = time.perf_counter()
@@ -66,13 +91,67 @@ class Observation:
         self._metrics.http_requests.labels(*labels, str(status)).inc()
         self._metrics.http_request_duration.labels(*labels).observe(seconds)
         if scope["path"] not in _PROBES:
+            caller = scope["state"].get("caller")
             self._log.info(
                 "request",
+                **({} if caller is None else {LogField.TENANT: caller.name}),
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
                 duration_ms=round(seconds * 1000, 1),
             )
+
+
+class Authentication:
+    """Puts the caller into ``request.state.caller``, or answers 401 before the body is read."""
+
+    def __init__(self, app: ASGIApp, *, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].removeprefix("/v1") in _OPEN:
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope["state"]["caller"] = await self._access.caller(Headers(scope=scope))
+        except Unauthenticated as error:
+            await _refuse(error, scope, receive, send)
+            return
+
+        async def send_private(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # A cache on the way must not hand one caller's shapes to another.
+                MutableHeaders(scope=message).setdefault("Cache-Control", "private")
+            await send(message)
+
+        await self._app(scope, receive, send_private if self._access.needs_key else send)
+
+
+class OriginGuard:
+    """Keeps web pages of other origins from using a server that asks for no key.
+
+    Browsers send a plain POST across origins without asking first, so a page anywhere could make
+    the browser of somebody who runs a server on their machine fill its queue.
+    """
+
+    def __init__(self, app: ASGIApp, *, allowed: Collection[str]) -> None:
+        self._app = app
+        self._allowed = frozenset(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in _SAFE_METHODS:
+            headers = Headers(scope=scope)
+            origin = headers.get("origin")
+            if origin is not None and origin not in self._allowed and not _same_origin(headers):
+                error = Forbidden(
+                    f"Web pages of {origin[:200]} may not call this server.",
+                    suggestion="Its operator can allow the origin in LAGEM_CORS_ORIGINS.",
+                    param="Origin",
+                )
+                await _refuse(error, scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:
@@ -89,12 +168,7 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
-            response = problem_response(
-                self._too_large(),
-                path=scope["path"],
-                request_id=scope["state"]["request_id"],
-            )
-            await response(scope, receive, send)
+            await _refuse(self._too_large(), scope, receive, send)
             return
         end = asyncio.get_running_loop().time() + self._max_seconds
         received, complete, late = 0, False, False
@@ -131,6 +205,19 @@ class BodyLimit:
             f"The body took more than {self._max_seconds:g} seconds to arrive.",
             suggestion="Send all of it, at a better connection, or as a smaller file.",
         )
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Whether a browser sends this for a page of our own; a proxy may have changed the host."""
+    if headers.get("sec-fetch-site") == "same-origin":
+        return True  # pages cannot set it
+    return urlsplit(headers["origin"]).netloc == headers.get("host", "")
+
+
+async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a problem, without asking the app."""
+    request_id = scope["state"]["request_id"]
+    await problem_response(error, path=scope["path"], request_id=request_id)(scope, receive, send)
 
 
 def _request_id(headers: Headers) -> str:

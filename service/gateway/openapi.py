@@ -77,8 +77,21 @@ LATENTS_BODY: dict[str, Any] = {
 }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The app's OpenAPI document; made once."""
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "Your API key."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+
+_PROBES = ("/livez", "/readyz", "/metrics")
+
+
+def document(app: FastAPI, *, keys: bool = False) -> dict[str, Any]:
+    """The app's OpenAPI document; made once.
+
+    Args:
+        app: with all its routes.
+        keys: whether callers need one.
+    """
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title,
@@ -90,5 +103,10 @@ def document(app: FastAPI) -> dict[str, Any]:
         )
         components = schema.setdefault("components", {}).setdefault("schemas", {})
         components["Problem"] = Problem.model_json_schema(ref_template=_REFERENCE + "{model}")
+        if keys:
+            schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
+            schema["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+            for path in _PROBES:
+                schema["paths"][path]["get"]["security"] = []
         app.openapi_schema = schema
     return app.openapi_schema

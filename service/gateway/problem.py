@@ -20,6 +20,8 @@ from service.errors import (
     ServiceError,
     Unauthenticated,
 )
+from service.gateway.quota import quota_headers
+from service.gateway.state import gateway_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -74,7 +76,11 @@ def _respond(request: Request, error: ServiceError) -> Response:
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return _respond(request, error)
+    response = _respond(request, error)
+    if hasattr(request.state, "submission"):
+        jobs = gateway_of(request).jobs
+        response.headers.update(await quota_headers(jobs, request.state.submission))
+    return response
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -4,12 +4,14 @@ import asyncio
 import io
 import zipfile
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service import contract
 from service.contract import LatentsFormat, Lineage, MeshFormat, PlacedMeshRequest
 from service.errors import NotFound
 from service.gateway.sources import LatentsSources, find_shape
+from service.gateway.submission import Call
 from service.gateway.views import lineage_node, shape_view
 from service.jobqueue.queue import JobQueue
 from service.jobs import Job, ShapeRecord
@@ -44,21 +46,24 @@ class ShapeService:
         self._blobs = blobs
         self._sources = LatentsSources(queue, blobs)
 
-    async def get(self, shape_id: str) -> contract.ShapeDetail:
-        """A shape with its provenance.
+    async def get(self, shape_id: str, call: Call) -> contract.ShapeDetail:
+        """A shape of the caller's, with its provenance.
 
         Raises:
-            NotFound: there is no such shape (any more); true of all methods.
+            NotFound: there is no such shape (any more), or it is somebody else's; true of all
+                methods that take a call.
         """
-        return shape_view(await find_shape(self._queue, shape_id))
+        return shape_view(await find_shape(self._queue, shape_id, call.tenant))
 
-    async def mesh_request(self, shape_id: str, request: PlacedMeshRequest) -> PlacedMeshRequest:
+    async def mesh_request(
+        self, shape_id: str, request: PlacedMeshRequest, call: Call
+    ) -> PlacedMeshRequest:
         """``request`` with what it leaves out.
 
         Without any option but ``format`` it means the mesh that the shape's own job made, else
         only the resolution is taken from there.
         """
-        record = await find_shape(self._queue, shape_id)
+        record = await find_shape(self._queue, shape_id, call.tenant)
         mesh = contract.Mesh.model_validate(record.meta["mesh"])
         own = {name: getattr(mesh, name) for name in _MESH_OPTIONS}
         if not request.model_fields_set & own.keys():
@@ -68,7 +73,10 @@ class ShapeService:
         return request
 
     async def cached_mesh(self, shape_id: str, request: PlacedMeshRequest) -> MeshFile | None:
-        """The mesh, if it is there: a complete ``request`` as ``mesh_request`` gives it."""
+        """The mesh, if it is there: a complete ``request`` as ``mesh_request`` gives it.
+
+        It does not ask whose the shape is: ``mesh_request`` did.
+        """
         assert request.resolution is not None
         ref = mesh_ref(
             shape_id,
@@ -103,9 +111,9 @@ class ShapeService:
             meshes.append(mesh)
         return meshes
 
-    async def latents(self, shape_id: str, container: LatentsFormat) -> bytes:
+    async def latents(self, shape_id: str, container: LatentsFormat, call: Call) -> bytes:
         """A shape's latents as a file."""
-        record = await find_shape(self._queue, shape_id)
+        record = await find_shape(self._queue, shape_id, call.tenant)
         latents = await self._sources.load(record)
         if container == "npz":
             return await asyncio.to_thread(latents.to_npz)
@@ -117,17 +125,18 @@ class ShapeService:
         members: dict[str, bytes] = {"job.json": view.model_dump_json(indent=1).encode()}
         for mesh in meshes:
             members[f"{mesh.shape_id}/mesh.{mesh.format}"] = mesh.data
-            latents = await self.latents(mesh.shape_id, "safetensors")
+            latents = await self.latents(mesh.shape_id, "safetensors", Call(tenant=job.tenant))
             members[f"{mesh.shape_id}/latents.safetensors"] = latents
         return await asyncio.to_thread(_zip, members)
 
-    async def tree(self, shape_id: str) -> Lineage:
-        """A shape's ancestors and descendants."""
-        root = await find_shape(self._queue, shape_id)
+    async def tree(self, shape_id: str, call: Call) -> Lineage:
+        """A shape's ancestors and descendants, as far as they are the caller's."""
+        root = await find_shape(self._queue, shape_id, call.tenant)
         children = await self._queue.children(shape_id)
         nodes = [lineage_node(root, children)]
-        nodes += await self._walk(root.parents, upwards=True, seen={shape_id})
-        nodes += await self._walk(children, upwards=False, seen={node.id for node in nodes})
+        nodes += await self._walk(root, root.parents, upwards=True, seen={shape_id})
+        seen = {node.id for node in nodes}
+        nodes += await self._walk(root, children, upwards=False, seen=seen)
         return Lineage(
             id=shape_id,
             parents=root.parents,
@@ -137,7 +146,7 @@ class ShapeService:
         )
 
     async def _walk(
-        self, start: tuple[str, ...] | list[str], *, upwards: bool, seen: set[str]
+        self, root: ShapeRecord, start: Iterable[str], *, upwards: bool, seen: set[str]
     ) -> list[contract.LineageNode]:
         """The nodes reached from ``start`` by parents (upwards) or children, nearest first."""
         nodes: list[contract.LineageNode] = []
@@ -149,7 +158,7 @@ class ShapeService:
             seen.add(shape_id)
             record: ShapeRecord | None = await self._queue.shape(shape_id)
             children = await self._queue.children(shape_id)
-            if record is None:
+            if record is None or record.tenant != root.tenant:
                 nodes.append(contract.LineageNode(id=shape_id, expired=True))
                 continue
             nodes.append(lineage_node(record, children))

@@ -9,6 +9,7 @@ from model.latentfile import LatentFile, LatentFileError
 from service.contract import SEED_MODULUS, DecodeRequest, Frame, LatentsRequest, Model
 from service.errors import InternalError, InvalidLatents, InvalidParameter, NotFound
 from service.gateway.catalogue import check_sizes, check_weights
+from service.jobqueue import refusals
 from service.jobqueue.queue import JobQueue
 from service.jobs import ShapeRecord
 from service.store.blobs import BlobMissing, BlobStore
@@ -53,19 +54,18 @@ def read_latents(data: bytes) -> LatentFile:
         ) from None
 
 
-async def find_shape(queue: JobQueue, shape_id: str, *, param: str | None = None) -> ShapeRecord:
-    """The record of a shape; ``param`` is the parameter that named it, for the error.
+async def find_shape(
+    queue: JobQueue, shape_id: str, tenant: str, *, param: str | None = None
+) -> ShapeRecord:
+    """The record of a tenant's shape; ``param`` is the parameter that named it, for the error.
 
     Raises:
-        NotFound: there is no such shape, or it has expired.
+        NotFound: there is no such shape, or it has expired, or it is somebody else's.
     """
     record = await queue.shape(shape_id)
-    if record is None:
-        raise NotFound(
-            f"There is no shape {shape_id!r}.",
-            suggestion="Shapes are forgotten after a while: see expires_at.",
-            param=param,
-        )
+    if record is None or record.tenant != tenant:
+        expired_ms = None if record else await queue.shape_expiry(shape_id, tenant)
+        raise refusals.shape_not_found(shape_id, expired_ms, param)
     return record
 
 
@@ -77,9 +77,9 @@ class LatentsSources:
         self._blobs = blobs
 
     async def one(
-        self, request: LatentsRequest, upload: LatentFile | None, model: Model
+        self, request: LatentsRequest, upload: LatentFile | None, model: Model, tenant: str
     ) -> LatentsSource:
-        """The latents of one shape, or the uploaded ones.
+        """The latents of one of the tenant's shapes, or the uploaded ones.
 
         Raises:
             InvalidParameter: the request names neither, or both.
@@ -93,9 +93,9 @@ class LatentsSources:
                 param="shape",
             )
         if upload is not None:
-            return await self._uploaded(upload, request, model)
+            return await self._uploaded(upload, request, model, tenant)
         assert request.shape is not None
-        record = await find_shape(self._queue, request.shape, param="shape")
+        record = await find_shape(self._queue, request.shape, tenant, param="shape")
         if request.any_weights:
             check_sizes(model, await self.load(record))
         else:
@@ -110,7 +110,7 @@ class LatentsSources:
         )
 
     async def mixed(
-        self, request: DecodeRequest, upload: LatentFile | None, model: Model
+        self, request: DecodeRequest, upload: LatentFile | None, model: Model, tenant: str
     ) -> LatentsSource:
         """Each level from the shape named for it; the place is that of the coarsest one.
 
@@ -130,7 +130,7 @@ class LatentsSources:
                 param=f"level{missing[0]}",
             )
         records = {
-            level: await find_shape(self._queue, shape, param=f"level{level}")
+            level: await find_shape(self._queue, shape, tenant, param=f"level{level}")
             for level, shape in request.mix.items()
         }
         if not request.any_weights:
@@ -166,7 +166,7 @@ class LatentsSources:
             raise _expired(record.id)
 
     async def _uploaded(
-        self, upload: LatentFile, request: LatentsRequest, model: Model
+        self, upload: LatentFile, request: LatentsRequest, model: Model, tenant: str
     ) -> LatentsSource:
         check_sizes(model, upload)
         if not request.any_weights:
@@ -176,7 +176,7 @@ class LatentsSources:
         named = upload.metadata.get("shape")
         parent = await self._queue.shape(named) if named else None
         return LatentsSource(
-            parents=(parent.id,) if parent else (),
+            parents=(parent.id,) if parent and parent.tenant == tenant else (),
             normalization=_frame(upload),
             category=upload.metadata.get("category") or None,
             data=data,

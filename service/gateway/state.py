@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.gateway.access import Access
 from service.gateway.catalogue import ModelCatalogue
 from service.gateway.events import JobEvents
 from service.gateway.shapes import ShapeService
@@ -23,6 +24,7 @@ class Gateway:
     """
 
     settings: GatewaySettings
+    access: Access
     metrics: GatewayMetrics
     queue: JobQueue
     catalogue: ModelCatalogue

@@ -7,8 +7,8 @@ input; it is checked against the loaded model, gets its defaults, and becomes a 
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import structlog
 from model.latentfile import LatentFile
 from service import contract
 from service.contract import (
+    MOST_EXHAUSTIVE_CELLS,
     DecodeRequest,
     EncodeRequest,
     GenerateRequest,
@@ -26,15 +27,26 @@ from service.contract import (
     Request,
     ResampleRequest,
 )
-from service.errors import NotFound, QueueUnavailable, ServiceError
+from service.errors import InvalidParameter, NotFound, QueueUnavailable, ServiceError
 from service.gateway.catalogue import ModelCatalogue, check_category, check_keep_level
 from service.gateway.ingest import MeshIngest
 from service.gateway.sources import LatentsSource, LatentsSources
 from service.gateway.upload import Upload
 from service.gateway.views import job_view
+from service.jobqueue import refusals
 from service.jobqueue.queue import JobQueue
+from service.jobqueue.rates import Rates, Standing
 from service.jobqueue.waiters import JobWaiters
-from service.jobs import ANONYMOUS, IdempotencyKey, Job, JobState, NewJob, Operation, new_id
+from service.jobs import (
+    ANONYMOUS,
+    CallerLimits,
+    IdempotencyKey,
+    Job,
+    JobState,
+    NewJob,
+    Operation,
+    new_id,
+)
 from service.store.blobs import BlobMissing, BlobStore
 from service.store.refs import input_latents_ref, points_ref
 from service.telemetry import GatewayMetrics, LogField
@@ -76,6 +88,7 @@ class JobService:
         catalogue: ModelCatalogue,
         ingest: MeshIngest,
         metrics: GatewayMetrics,
+        rates: Rates,
     ) -> None:
         self._queue = queue
         self._waiters = waiters
@@ -83,6 +96,7 @@ class JobService:
         self._catalogue = catalogue
         self._ingest = ingest
         self._metrics = metrics
+        self._rates = rates
         self._sources = LatentsSources(queue, blobs)
         self._log = structlog.get_logger("gateway.jobs")
 
@@ -91,9 +105,10 @@ class JobService:
 
         Raises:
             MeshError: the upload cannot be read.
-            CapacityError, IdempotencyConflict: see ``JobQueue.submit``; true of all operations.
+            CapacityError, IdempotencyConflict: see ``JobQueue.submit`` and ``Rates.take``; true
+                of all operations.
         """
-        with self._counting_refusals():
+        async with self._admitting(call):
             model = await self._catalogue.model_for("encode")
             name = request.filename or upload.name
             mesh = await self._ingest.read(upload.path, hint=name or upload.hint)
@@ -127,7 +142,7 @@ class JobService:
             InvalidParameter: the category is unknown.
             CapabilityMissing: the model has no diffusion cascade.
         """
-        with self._counting_refusals():
+        async with self._admitting(call):
             model = await self._catalogue.model_for("generate")
             check_category(model, request.category)
             params = _resolved(request, model)
@@ -150,11 +165,11 @@ class JobService:
             NotFound: the shape is unknown or has expired.
             LatentsError: the latents do not fit the loaded model.
         """
-        with self._counting_refusals():
+        async with self._admitting(call):
             model = await self._catalogue.model_for("resample")
             check_keep_level(model, request.keep_level)
             check_category(model, request.category)
-            source = await self._sources.one(request, latents, model)
+            source = await self._sources.one(request, latents, model, call.tenant)
             params = _resolved(request, model) | _origin(source)
             if request.category is None and source.category in model.categories:
                 params["category"] = source.category
@@ -169,12 +184,12 @@ class JobService:
 
         Raises: as ``resample``.
         """
-        with self._counting_refusals():
+        async with self._admitting(call):
             model = await self._catalogue.model_for("decode")
             if request.mix:
-                source = await self._sources.mixed(request, latents, model)
+                source = await self._sources.mixed(request, latents, model, call.tenant)
             else:
-                source = await self._sources.one(request, latents, model)
+                source = await self._sources.one(request, latents, model, call.tenant)
             params = _resolved(request, model) | _origin(source)
             if source.shape is not None:
                 # The latents are those of a known shape: it gets a mesh, and no new shape is made.
@@ -191,10 +206,7 @@ class JobService:
         """
         job = await self._queue.get(job_id)
         if job is None or job.tenant != call.tenant:
-            raise NotFound(
-                f"There is no job {job_id!r}.",
-                suggestion="Finished jobs are forgotten after a while: see expires_at.",
-            )
+            raise refusals.job_not_found(job_id, self._queue.limits.job_retention_ms)
         return job
 
     async def artifact(self, job_id: str, sample: int, resolution: int, call: Call) -> bytes:
@@ -246,6 +258,15 @@ class JobService:
         """The public form of a job, with its place in the queue."""
         return job_view(job, position=await self._queue.position(job))
 
+    @property
+    def caller_limits(self) -> CallerLimits:
+        """What each caller may ask for."""
+        return self._rates.limits
+
+    async def standing(self, call: Call) -> Standing:
+        """What the caller may still submit."""
+        return await self._rates.standing(call.tenant)
+
     async def retry_after(self) -> int:
         """Seconds after which it is worth to look at a job again."""
         return await self._queue.retry_after()
@@ -296,9 +317,11 @@ class JobService:
         if ref is not None:
             await self._blobs.delete(ref)
 
-    @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _admitting(self, call: Call) -> AsyncIterator[None]:
+        """Around a submission: counts it against the caller's rate first, and any refusal."""
         try:
+            await self._rates.take(call.tenant)
             yield
         except ServiceError as error:
             self._metrics.jobs_rejected.labels(error.code).inc()
@@ -306,13 +329,25 @@ class JobService:
 
 
 def _resolved(request: Request, model: Model) -> dict[str, Any]:
-    """The request with every default filled in: what the worker reads and the job echoes."""
+    """The request with every default filled in: what the worker reads and the job echoes.
+
+    Raises:
+        InvalidParameter: it asks for more than a worker should do at once.
+    """
     params = request.model_dump(exclude=_INPUT_FIELDS)
     for name, value in model.defaults.model_dump().items():
         if name in params and params[name] is None:
             params[name] = value
     if "seed" in params and params["seed"] is None:
         params["seed"] = secrets.randbits(_CHOSEN_SEED_BITS)
+    cells = params.get("n", 1) * params["resolution"] ** 3
+    if params["exhaustive"] and cells > MOST_EXHAUSTIVE_CELLS:
+        raise InvalidParameter(
+            f"n and resolution make {cells:,} cells, and {MOST_EXHAUSTIVE_CELLS:,} is the most to"
+            " be asked exhaustively.",
+            suggestion="Ask for fewer shapes, a lower resolution, or leave exhaustive out.",
+            param="exhaustive",
+        )
     return params
 
 

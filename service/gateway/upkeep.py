@@ -71,14 +71,18 @@ class Upkeep:
                 self._log.exception("tick failed")
             await asyncio.sleep(_TICK_S)
 
+    async def sweep(self) -> None:
+        """One round: remove the files that have been kept long enough, each kind by its life."""
+        for folder, life in self._lives.items():
+            try:
+                removed = await self._blobs.sweep(folder, life)
+            except OSError:
+                self._log.exception("sweep failed", folder=folder)
+            else:
+                if removed:
+                    self._log.info("blobs expired", folder=folder, count=removed)
+
     async def _keep_sweeping(self) -> None:
         while True:
-            for folder, life in self._lives.items():
-                try:
-                    removed = await self._blobs.sweep(folder, life)
-                except OSError:
-                    self._log.exception("sweep failed", folder=folder)
-                else:
-                    if removed:
-                        self._log.info("blobs expired", folder=folder, count=removed)
+            await self.sweep()
             await asyncio.sleep(_SWEEP_S)

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,13 +26,13 @@ _SOCKET_PATH_LIMIT = 100
 # Runs in the child before it becomes the command: asks for SIGTERM at the parent's death, unless
 # that has happened already. A preexec_fn would do, but is unsafe in a process with threads.
 _DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
-parent = int(sys.argv[1])
+import ctypes, os, sys
+parent, number = int(sys.argv[1]), int(sys.argv[2])
 if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(1, number)
     if os.getppid() != parent:
         sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
+os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -61,12 +62,14 @@ def find_server() -> Path:
     )
 
 
-def dying_with_parent(command: Sequence[str]) -> list[str]:
+def dying_with_parent(command: Sequence[str], number: signal.Signals = signal.SIGTERM) -> list[str]:
     """The command line that runs ``command`` and ends it when this process is killed (on Linux).
 
-    "This process" is the thread that starts the command: start it from one that stays.
+    "This process" is the thread that starts the command: start it from one that stays. ``number``
+    is the signal that ends it.
     """
-    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+    parent = str(os.getpid()), str(int(number))
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, *parent, *command]
 
 
 @contextlib.contextmanager

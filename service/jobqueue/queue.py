@@ -16,27 +16,25 @@ import json
 import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any, Literal
 
 from redis.asyncio import Redis
 
 from service.errors import JobFinal
 from service.jobqueue import refusals
-from service.jobqueue.connection import Connection, reaching_redis
+from service.jobqueue.connection import reaching_redis
 from service.jobqueue.lease import Beat, Entry, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.records import (
     QueueDepth,
     TickReport,
-    WorkerInfo,
     artifact_json,
     job_from_hash,
     job_from_pairs,
     new_job_fields,
     shape_arguments,
-    shape_from_json,
-    worker_from_json,
 )
+from service.jobqueue.registry import Registry
 from service.jobs import (
     PRIORITIES,
     Artifact,
@@ -52,15 +50,12 @@ from service.jobs import (
 LIST_LIMIT = 100
 """Jobs that one page of ``list_jobs`` may have."""
 
-WORKER_TTL_S = 15
-"""Silence after which a worker no longer counts as alive."""
-
 _WAIT_MS = 1000
 _PUBSUB_WAIT_S = 4.0
 _CONSUMER_DEAD_MS = 24 * 3600 * 1000
 
 
-class JobQueue:
+class JobQueue(Registry):
     """Everything that gateways and workers do with jobs and shapes; all state is in Redis.
 
     Args:
@@ -69,8 +64,8 @@ class JobQueue:
     """
 
     def __init__(self, redis: Redis, limits: QueueLimits) -> None:
+        super().__init__(redis)
         self.limits = limits
-        self._connection = Connection(redis)
         self._rounds = 0
 
     # What gateways do
@@ -144,7 +139,7 @@ class JobQueue:
         """
         verdict = await self._connection.run("cancel", job_id, self.limits.job_retention_ms)
         if verdict == "unknown":
-            raise refusals.job_not_found(job_id)
+            raise refusals.job_not_found(job_id, self.limits.job_retention_ms)
         job = await self._existing(job_id)
         if verdict == "final":
             raise JobFinal(f"The job is {job.state.value} and will not change.", job=job_id)
@@ -183,53 +178,6 @@ class JobQueue:
             "tick", self.limits.job_retention_ms, refusals.deadline_passed()
         )
         return TickReport(retried, tuple(Operation(name) for name in expired))
-
-    # Shapes and workers
-
-    async def shape(self, shape_id: str) -> ShapeRecord | None:
-        """The shape's record; None where there is none (any more)."""
-        text = await self._connection.command("GET", f"lg:shape:{shape_id}")
-        return shape_from_json(text) if text else None
-
-    async def children(self, shape_id: str) -> list[str]:
-        """Ids of the shapes made from this one, oldest first."""
-        return sorted(await self._connection.command("SMEMBERS", f"lg:children:{shape_id}"))
-
-    async def register_worker(self, worker: WorkerInfo) -> None:
-        """Announce a worker that has loaded its model, and remember the model for good."""
-        name = worker.model["name"]
-        await self._connection.command("HSET", "lg:models", name, json.dumps(worker.model))
-        await self.heartbeat(worker)
-
-    async def heartbeat(self, worker: WorkerInfo) -> None:
-        """A sign of life, good for ``WORKER_TTL_S`` seconds."""
-        text = json.dumps(asdict(worker))
-        await self._connection.command("SET", f"lg:w:{worker.id}", text, "EX", WORKER_TTL_S)
-        await self._connection.command("SADD", "lg:workers", worker.id)
-
-    async def unregister_worker(self, worker_id: str) -> None:
-        """Say that a worker has ended, so that nobody counts on it until its sign of life fades."""
-        await self._connection.command("DEL", f"lg:w:{worker_id}")
-        await self._connection.command("SREM", "lg:workers", worker_id)
-
-    async def workers(self) -> list[WorkerInfo]:
-        """The workers that are alive, by id."""
-        ids = sorted(await self._connection.command("SMEMBERS", "lg:workers"))
-        if not ids:
-            return []
-        texts = await self._connection.command("MGET", *(f"lg:w:{worker}" for worker in ids))
-        gone = [worker for worker, text in zip(ids, texts, strict=True) if not text]
-        if gone:
-            await self._connection.command("SREM", "lg:workers", *gone)
-        return [worker_from_json(text) for text in texts if text]
-
-    async def models(self) -> list[dict[str, Any]]:
-        """The models that workers last announced, alive or not, by name.
-
-        They outlive their workers, so that jobs are accepted while a worker restarts.
-        """
-        known = await self._connection.command("HGETALL", "lg:models")
-        return [json.loads(known[name]) for name in sorted(known)]
 
     # What workers do
 
@@ -323,7 +271,7 @@ class JobQueue:
             result,
             error,
             json.dumps(outcome.timings_ms),
-            *shape_arguments(shapes),
+            *shape_arguments(replace(shape, tenant=lease.job.tenant) for shape in shapes),
         )
         return bool(published)
 
@@ -390,7 +338,7 @@ class JobQueue:
     async def _existing(self, job_id: str) -> Job:
         job = await self.get(job_id)
         if job is None:
-            raise refusals.job_not_found(job_id)
+            raise refusals.job_not_found(job_id, self.limits.job_retention_ms)
         return job
 
     async def _page(

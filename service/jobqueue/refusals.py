@@ -1,6 +1,8 @@
 """What the queue says when it does not do what it was asked to."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 
 from service.errors import (
     DeadlineExceeded,
@@ -10,15 +12,44 @@ from service.errors import (
     RateLimited,
     WorkerCrashed,
 )
+from service.jobs import made_ms
 
 
-def job_not_found(job_id: str) -> NotFound:
-    """No record of this job."""
+def job_not_found(job_id: str, kept_ms: int) -> NotFound:
+    """No record of this job; the records of finished ones are kept this long."""
+    age = _age(job_id, kept_ms)
     return NotFound(
-        f"There is no job {job_id!r}.",
+        f"The job {job_id!r} has expired: {age}." if age else f"There is no job {job_id!r}.",
         suggestion="Finished jobs are forgotten after a while: see expires_at.",
         job=job_id,
     )
+
+
+def shape_not_found(shape_id: str, expired_ms: int | None, param: str | None) -> NotFound:
+    """No record of this shape (any more); ``param`` named it."""
+    if expired_ms is not None:
+        return NotFound(
+            f"The shape {shape_id!r} has expired, at {_moment(expired_ms)}.",
+            suggestion="Download the latents of shapes that are to last.",
+            param=param,
+        )
+    return NotFound(
+        f"There is no shape {shape_id!r}.",
+        suggestion="Shapes are forgotten after a while: see expires_at.",
+        param=param,
+    )
+
+
+def _age(identifier: str, kept_ms: int) -> str | None:
+    """That a thing is older than such things get; its id tells when it was made."""
+    made = made_ms(identifier)
+    if made is None or made + kept_ms > time.time() * 1000:
+        return None
+    return f"it was made at {_moment(made)}, and is kept for {timedelta(milliseconds=kept_ms)}"
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
 
 
 def idempotency_conflict(job_id: str) -> IdempotencyConflict:
@@ -45,6 +76,15 @@ def tenant_full(cap: int, retry_after: int) -> RateLimited:
     return RateLimited(
         f"This caller has {cap} live jobs, as many as one may have.",
         suggestion="Wait for some of them to end, or cancel them.",
+        retry_after=retry_after,
+    )
+
+
+def too_fast(per_minute: int, retry_after: int) -> RateLimited:
+    """The caller has used up what they may submit."""
+    return RateLimited(
+        f"This caller may submit {per_minute} requests a minute, and has none left.",
+        suggestion="Try again after the time in Retry-After.",
         retry_after=retry_after,
     )
 

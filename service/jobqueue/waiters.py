@@ -100,7 +100,7 @@ class JobWaiters:
     async def _read_job(self, job_id: str) -> Job:
         job = await self._queue.get(job_id)
         if job is None:
-            raise job_not_found(job_id)
+            raise job_not_found(job_id, self._queue.limits.job_retention_ms)
         return job
 
     async def _read(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import tempfile
@@ -62,8 +63,7 @@ class LocalBlobStore:
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+        handle, unfinished = _unfinished_file(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -76,6 +76,16 @@ class LocalBlobStore:
         _sync_folder(path.parent)
 
 
+def _unfinished_file(folder: Path) -> tuple[int, str]:
+    """A new file in a folder, which is made; a sweep may remove it in between, but not twice."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -86,10 +96,23 @@ def _sync_folder(folder: Path) -> None:
 
 def _sweep(folder: Path, horizon: float) -> int:
     removed = 0
-    for path in folder.rglob("*"):
-        # Another process may sweep the same folder at the same time.
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        # Another process may sweep the same folder at the same time, or write to it.
         with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and path.stat().st_mtime < horizon:
+            if path.stat().st_mtime >= horizon:
+                continue
+            if path.is_dir():
+                _remove_if_empty(path)
+            else:
                 path.unlink()
                 removed += 1
     return removed
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder that nothing was put into for long: each shape has one of its own."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise

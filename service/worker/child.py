@@ -5,6 +5,7 @@ crash must not take the worker's leases with it.
 """
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -229,6 +230,7 @@ def main(connection: Connection, load: Callable[[], BatchEngine], log_level: str
                 ended = engine.run(command.jobs, PipeReporter(channel, command.batch))
                 channel.send(Free(command.batch, engine.memory()))
                 ended.add_done_callback(partial(_tell_end, channel, command.batch))
+    os._exit(0)  # nobody is left to finish shapes for: no thread is waited for
 
 
 def load_engine(settings: WorkerSettings) -> BatchEngine:
@@ -250,4 +252,5 @@ def _load(channel: Channel, load: Callable[[], BatchEngine]) -> BatchEngine:
 
 def _tell_end(channel: Channel, batch: int, ended: Future[None]) -> None:
     error = ended.exception()
-    channel.send(Ended(batch) if error is None else Broken(f"{type(error).__name__}: {error}"))
+    with contextlib.suppress(ParentGone):  # the main thread will notice
+        channel.send(Ended(batch) if error is None else Broken(f"{type(error).__name__}: {error}"))

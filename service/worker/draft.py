@@ -13,25 +13,35 @@ from service.worker.results import MeshOptions, Provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A shape whose latents and field are known; its mesh and files are still to be made.
-
-    Attributes:
-        blocks: logits along the surface, positive inside.
-        lower, spacing: of the samples' grid, in the canonical frame.
-        levels: latents by level.
-        points: what was encoded, canonical frame; None for other operations.
-        new: False where the shape exists already and only a mesh is wanted.
-    """
+class SurfaceLogits:
+    """Logits around a surface, positive inside, in blocks of a grid in the canonical frame."""
 
     blocks: Blocks
     lower: float
     spacing: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A shape whose latents and field are known; its mesh and files are still to be made.
+
+    Attributes:
+        logits: around its surface.
+        levels: latents by level.
+        points: what was encoded, canonical frame; None for other operations.
+        parent: logits around the surface of the shape that this one is a variant of, if it is one.
+        new: False where the shape exists already and only a mesh is wanted.
+        reused: the shape was made before, by the same request: its latents are the same bits.
+    """
+
+    logits: SurfaceLogits
     levels: dict[int, np.ndarray]
     provenance: Provenance
     options: MeshOptions
     points: Float32[np.ndarray, "n 3"] | None
+    parent: SurfaceLogits | None
     new: bool
+    reused: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +49,7 @@ class Preview:
     """The surface of a coarser grid, to be looked at while a finer one is asked.
 
     Attributes:
-        blocks, lower, spacing: as of a ``Draft``.
+        logits: around the surface.
         normalization: the frame it is wanted in; None for the canonical one.
     """
 
@@ -47,9 +57,7 @@ class Preview:
     attempt: int
     sample: int
     resolution: int
-    blocks: Blocks
-    lower: float
-    spacing: float
+    logits: SurfaceLogits
     normalization: Normalization | None
 
 

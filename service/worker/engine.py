@@ -16,9 +16,9 @@ import torch
 
 from model.grid import HALF_EXTENT, TrackedLogits
 from model.gridfield import prepare
-from model.latentfile import LatentFileError
+from model.latentfile import LatentFile, LatentFileError
 from model.latents import Latents
-from model.pipeline import ShapePipeline
+from model.pipeline import Observer, ShapePipeline
 from service.errors import (
     Canceled,
     InternalError,
@@ -31,11 +31,13 @@ from service.jobs import Job, Operation, Stage
 from service.settings import WorkerSettings
 from service.store.blobs import BlobMissing, BlobStore
 from service.store.local import LocalBlobStore
+from service.store.refs import latents_ref
 from service.telemetry import LogField
 from service.worker.cores import model_threads
-from service.worker.draft import Draft, Finished, Preview
+from service.worker.draft import Draft, Finished, Preview, SurfaceLogits
 from service.worker.finisher import Finishing
 from service.worker.finishing import FinishingDiedError, FinishingProcess
+from service.worker.observer import JobObserver
 from service.worker.reporter import Reporter
 from service.worker.task import Task
 
@@ -119,13 +121,18 @@ class Engine:
             except Exception as error:  # noqa: BLE001 (its mates go on)
                 reporter.finished(job.id, lease.Failed(error=self._typed(error, job).to_dict()))
         rows = [(task, sample) for task in tasks for sample in range(task.samples)]
-        made = self._latents(rows, reporter)
+        known = [self._stored(task, sample) for task, sample in rows]
+        missing = [row for row, latents in zip(rows, known, strict=True) if latents is None]
+        made = self._latents(missing, reporter)
         ends = []
         for task in tasks:
-            latents = [made.pop(0) for _ in range(task.samples)]
-            shapes = [
-                self._begin(task, sample, row, reporter) for sample, row in enumerate(latents)
-            ]
+            shapes = []
+            for sample in range(task.samples):
+                stored = known.pop(0)
+                latents = made.pop(0) if stored is None else stored
+                shapes.append(
+                    self._begin(task, sample, latents, reporter, reused=stored is not None)
+                )
             ends.append(self._thread.submit(self._end, task, shapes, reporter))
         return self._thread.submit(_await, ends)
 
@@ -143,6 +150,17 @@ class Engine:
         return Task.read(job, data)
 
     # Latents
+
+    def _stored(self, task: Task, sample: int) -> Latents | None:
+        """The latents of a shape that the same request made before, while they are kept."""
+        if not task.makes_new_shapes or task.job.operation is Operation.DECODE:
+            return None
+        ref = latents_ref(task.shape_id(sample, self._model["weights_sha256"]))
+        try:
+            file = LatentFile.from_safetensors(self._io.run(self._store.get(ref)))
+        except (BlobMissing, LatentFileError):
+            return None
+        return Latents.from_numpy([dict(file.levels)])
 
     def _latents(
         self, rows: list[tuple[Task, int]], reporter: Reporter
@@ -172,7 +190,7 @@ class Engine:
         """One run of the model over rows of one batch key."""
         tasks = list({task.job.id: task for task, _ in rows}.values())
         job = tasks[0].job
-        observe = _Observer(tasks, reporter)
+        observe = JobObserver(tasks, reporter)
         try:
             if job.operation is Operation.DECODE:
                 return Latents.from_numpy([_parent_levels(task) for task, _ in rows])
@@ -197,14 +215,20 @@ class Engine:
     # Surfaces
 
     def _begin(
-        self, task: Task, sample: int, latents: Latents | ServiceError, reporter: Reporter
+        self,
+        task: Task,
+        sample: int,
+        latents: Latents | ServiceError,
+        reporter: Reporter,
+        *,
+        reused: bool,
     ) -> Future[Finished]:
         """Follow the surface of one sample here and now; what finishes it comes later."""
         shape: Future[Finished] = Future()
         try:
             if isinstance(latents, ServiceError):
                 raise latents
-            draft = self._draft(task, sample, latents, reporter)
+            draft = self._draft(task, sample, latents, reporter, reused=reused)
         except Exception as error:  # noqa: BLE001 (the sample's outcome)
             self._raise_if_fatal(error)
             shape.set_exception(self._typed(error, task.job))
@@ -220,9 +244,11 @@ class Engine:
         done.add_done_callback(lambda _: self._room.release())
         return done
 
-    def _draft(self, task: Task, sample: int, latents: Latents, reporter: Reporter) -> Draft:
+    def _draft(
+        self, task: Task, sample: int, latents: Latents, reporter: Reporter, *, reused: bool
+    ) -> Draft:
         options = task.mesh_options
-        observe = _Observer([task], reporter, sample)
+        observe = JobObserver([task], reporter, sample)
         try:
             observe("decode", 0.0)
             seeds = None if task.points is None else [task.points]
@@ -234,18 +260,30 @@ class Engine:
                 observe=observe,
                 on_coarser=partial(self._preview, task, sample, reporter),
             )
+            parent = self._parent_logits(task, observe)
         finally:
             observe.end()
         return Draft(
-            blocks=tracked.blocks,
-            lower=tracked.lower,
-            spacing=tracked.spacing,
+            logits=_logits(tracked),
             levels=latents.to_numpy(0),
             provenance=task.provenance(sample, self._model),
             options=options,
             points=task.points,
+            parent=parent,
             new=task.makes_new_shapes,
+            reused=reused,
         )
+
+    def _parent_logits(self, task: Task, observe: Observer) -> SurfaceLogits | None:
+        """What a variant is compared with, the same for all of a job: asked once."""
+        if task.job.operation is not Operation.RESAMPLE:
+            return None
+        if task.parent_logits is None:
+            parent = Latents.from_numpy([_parent_levels(task)])
+            resolution = task.mesh_options.resolution
+            (tracked,) = self._pipeline.track(parent, resolution=resolution, observe=observe)
+            task.parent_logits = _logits(tracked)
+        return task.parent_logits
 
     def _preview(self, task: Task, sample: int, reporter: Reporter, coarser: TrackedLogits) -> None:
         """Have the surface of a coarser grid shown to those who watch the job."""
@@ -258,9 +296,7 @@ class Engine:
             attempt=task.job.attempts,
             sample=sample,
             resolution=round(2 * HALF_EXTENT / coarser.spacing),
-            blocks=coarser.blocks,
-            lower=coarser.lower,
-            spacing=coarser.spacing,
+            logits=_logits(coarser),
             normalization=task.normalization if placed else None,
         )
         self._hand_over(self._show, preview, reporter)
@@ -323,36 +359,6 @@ class Engine:
             torch.cuda.empty_cache()
 
 
-class _Observer:
-    """Passes the pipeline's progress on, keeps the time, and stops work that nobody wants.
-
-    Args:
-        tasks: the jobs that the work is for.
-        sample: index of the shape worked on, within its job.
-
-    Calling it raises ``Canceled`` when all of them are canceled.
-    """
-
-    def __init__(self, tasks: Sequence[Task], reporter: Reporter, sample: int = 0) -> None:
-        self._tasks = tasks
-        self._reporter = reporter
-        self._sample = sample
-
-    def __call__(self, stage: str, fraction: float) -> None:
-        current = Stage(stage)
-        for task in self._tasks:
-            task.stopwatch.enter(current)
-            progress = task.meter.at(current, fraction, self._sample)
-            self._reporter.progress(task.job.id, current, progress)
-        if all(self._reporter.canceled(task.job.id) for task in self._tasks):
-            raise Canceled("The job was canceled.")
-
-    def end(self) -> None:
-        """Stop the clocks."""
-        for task in self._tasks:
-            task.stopwatch.enter(None)
-
-
 def _points(task: Task) -> np.ndarray:
     assert task.points is not None
     return task.points
@@ -361,6 +367,10 @@ def _points(task: Task) -> np.ndarray:
 def _parent_levels(task: Task) -> dict[int, np.ndarray]:
     assert task.parent is not None
     return dict(task.parent.levels)
+
+
+def _logits(tracked: TrackedLogits) -> SurfaceLogits:
+    return SurfaceLogits(blocks=tracked.blocks, lower=tracked.lower, spacing=tracked.spacing)
 
 
 def _tell(task: Task, stage: Stage, sample: int, reporter: Reporter) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import trimesh
+from jaxtyping import Float64
 
 from model.evaluation.metrics import chamfer_distance, f_score
 from model.geometry.mesh import export_mesh
@@ -18,8 +19,8 @@ from service.errors import EmptySurface
 from service.jobs import Artifact, Stage
 from service.store.blobs import BlobStore
 from service.store.refs import latents_ref, mesh_ref, preview_ref
-from service.worker.draft import Draft, Finished, Preview
-from service.worker.results import latent_file, mesh_entry, shape_object, shape_record
+from service.worker.draft import Draft, Finished, Preview, SurfaceLogits
+from service.worker.results import latent_file, mesh_entry, moment, shape_object, shape_record
 from service.worker.stopwatch import Stopwatch
 
 METRIC_POINTS = 8192
@@ -46,11 +47,13 @@ class Finisher:
     Args:
         store: where the files go.
         retention_s: how long new shapes are kept.
+        mesh_retention_s: how long meshes are.
     """
 
-    def __init__(self, store: BlobStore, *, retention_s: int) -> None:
+    def __init__(self, store: BlobStore, *, retention_s: int, mesh_retention_s: int) -> None:
         self._store = store
         self._retention_ms = retention_s * 1000
+        self._mesh_retention_ms = mesh_retention_s * 1000
         self._io = asyncio.Runner()
 
     def finish(self, draft: Draft, on_stage: OnStage) -> Finished:
@@ -67,26 +70,27 @@ class Finisher:
 
         begin(Stage.MESH)
         mesh = _mesh(draft)
-        metrics = _reconstruction_metrics(draft, mesh)
+        metrics = _metrics(draft, mesh)
         begin(Stage.EXPORT)
         in_input_space = draft.options.space == "input"
         mesh = _placed(mesh, draft.provenance.normalization if in_input_space else None)
         data = export_mesh(mesh, draft.options.format)
+        now_ms = int(time.time() * 1000)
         entry = mesh_entry(draft.provenance.shape_id, draft.options, mesh, len(data))
-        shape = shape_object(draft.provenance, draft.levels, entry, metrics)
+        entry["expires_at"] = moment(now_ms + self._mesh_retention_ms)
+        shape = shape_object(draft.provenance, draft.levels, entry, metrics, reused=draft.reused)
         self._store_files(draft, data)
         record = None
         if draft.new:
-            now_ms = int(time.time() * 1000)
-            record = shape_record(
-                draft.provenance, shape, created_ms=now_ms, expires_ms=now_ms + self._retention_ms
-            )
+            expires_ms = now_ms + self._retention_ms
+            shape["expires_at"] = moment(expires_ms)
+            record = shape_record(draft.provenance, shape, created_ms=now_ms, expires_ms=expires_ms)
         stopwatch.enter(None)
         return Finished(shape, record, stopwatch.timings_ms)
 
     def preview(self, preview: Preview) -> Artifact | None:
         """Make the file of a coarse surface; None where that has no surface yet."""
-        surface = _surface(preview)
+        surface = _surface(preview.logits)
         if len(surface.faces) == 0:
             return None
         mesh = _placed(surface, preview.normalization)
@@ -122,7 +126,7 @@ class Finisher:
             self._io.run(self._store.put(latents_ref(shape_id), file))
 
 
-def _surface(logits: Draft | Preview) -> trimesh.Trimesh:
+def _surface(logits: SurfaceLogits) -> trimesh.Trimesh:
     lower = (logits.lower,) * 3
     surface = extract_surface(logits.blocks, lower=lower, spacing=logits.spacing)
     return trimesh.Trimesh(*surface, process=False)
@@ -130,7 +134,7 @@ def _surface(logits: Draft | Preview) -> trimesh.Trimesh:
 
 def _mesh(draft: Draft) -> trimesh.Trimesh:
     """The draft's surface, simplified where that was asked for, canonical frame."""
-    mesh = _surface(draft)
+    mesh = _surface(draft.logits)
     if len(mesh.faces) == 0:
         raise EmptySurface(
             "The decoded field has no surface: it is outside everywhere.",
@@ -148,13 +152,21 @@ def _placed(mesh: trimesh.Trimesh, normalization: Normalization | None) -> trime
     return trimesh.Trimesh(vertices, mesh.faces, process=False)
 
 
-def _reconstruction_metrics(draft: Draft, mesh: trimesh.Trimesh) -> dict[str, float] | None:
-    """How close an encoded shape is to its input, canonical frame; None for other operations."""
-    if draft.points is None:
-        return None
-    surface = sample_surface(mesh, METRIC_POINTS, seed=_METRIC_SEED)
-    points = draft.points.astype(np.float64)
-    return {
-        "chamfer": round(chamfer_distance(points, surface), _METRIC_DECIMALS),
-        "f_score": round(f_score(points, surface), _METRIC_DECIMALS),
-    }
+def _metrics(draft: Draft, mesh: trimesh.Trimesh) -> dict[str, float] | None:
+    """How close a shape is to what it comes from, canonical frame; None where that is nothing.
+
+    An encoded shape is compared with its input, a variant with its parent (which is extracted at
+    the same resolution and not simplified). Chamfer distances are means of both directions.
+    """
+    measured = {}
+    if draft.points is not None:
+        points = draft.points.astype(np.float64)
+        measured["chamfer"] = chamfer_distance(points, _sampled(mesh))
+        measured["f_score"] = f_score(points, _sampled(mesh))
+    if draft.parent is not None and len((parent := _surface(draft.parent)).faces):
+        measured["parent_distance"] = chamfer_distance(_sampled(parent), _sampled(mesh))
+    return {name: round(value, _METRIC_DECIMALS) for name, value in measured.items()} or None
+
+
+def _sampled(mesh: trimesh.Trimesh) -> Float64[np.ndarray, "n 3"]:
+    return sample_surface(mesh, METRIC_POINTS, seed=_METRIC_SEED)

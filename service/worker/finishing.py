@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 import structlog
 
 from service.errors import InternalError, OutOfMemory, ServiceError
+from service.jobqueue.embedded import dying_with_parent
 from service.jobs import Artifact, Stage
 from service.settings import WorkerSettings
 from service.store.local import LocalBlobStore
@@ -29,23 +30,31 @@ class FinishingDiedError(Exception):
 
 
 class FinishingProcess:
-    """A ``Finisher`` in a process of its own, which ends with the one that made it."""
+    """A ``Finisher`` in a process of its own, which ends with the one that made it.
+
+    Make it in a thread that stays: on Linux the process is killed when that thread ends.
+    """
 
     def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._start()
+
+    def _start(self) -> None:
         self._connection, theirs = Pipe()
         # No child of multiprocessing: the model's process is one, and may have none.
+        command = [sys.executable, "-m", __name__, str(theirs.fileno())]
         self._process = subprocess.Popen(  # noqa: S603 (our own module)
-            [sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            dying_with_parent(command, signal.SIGKILL), pass_fds=[theirs.fileno()]
         )
         theirs.close()
-        self._connection.send(settings)
+        self._connection.send(self._settings)
 
     def finish(self, draft: Draft, on_stage: OnStage) -> Finished:
         """Make the files of one shape.
 
         Raises:
             ServiceError: that cannot be done.
-            FinishingDiedError: the process ended; make another.
+            FinishingDiedError: the process ended while it was at work.
         """
         finished = self._ask(draft, on_stage)
         assert isinstance(finished, Finished)
@@ -58,12 +67,15 @@ class FinishingProcess:
         return artifact
 
     def _ask(self, work: Draft | Preview, on_stage: OnStage) -> Finished | Artifact | None:
+        if self._process.poll() is not None:  # it ended while it had nothing to do
+            self.close()
+            self._start()
         try:
             self._connection.send(work)
             while isinstance(reply := self._connection.recv(), Stage):
                 on_stage(reply)
         except (EOFError, OSError):
-            code = self._process.wait(_STOP_TIMEOUT_S)
+            code = self._end()
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise FinishingDiedError(f"the finishing process ended ({how})") from None
         if isinstance(reply, ServiceError):
@@ -72,9 +84,17 @@ class FinishingProcess:
         return done
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, once it has done what it is at; a worker just ends."""
         self._connection.close()
-        self._process.wait(_STOP_TIMEOUT_S)
+        self._end()
+
+    def _end(self) -> int:
+        """The exit code of the process, whose pipe has been closed."""
+        try:
+            return self._process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
 
 def serve(connection: Connection) -> None:
@@ -82,9 +102,14 @@ def serve(connection: Connection) -> None:
     settings: WorkerSettings = connection.recv()
     configure_logging(settings.log_level)
     store = LocalBlobStore(settings.blob_dir)
-    finisher = Finisher(store, retention_s=settings.latents_retention_s)
+    finisher = Finisher(
+        store,
+        retention_s=settings.latents_retention_s,
+        mesh_retention_s=settings.mesh_retention_s,
+    )
     with contextlib.suppress(EOFError, OSError), contextlib.closing(finisher):
         while True:
+            # Without a name, so that a draft is not held while there is no other.
             connection.send(_done(finisher, connection.recv(), connection.send))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -90,6 +91,8 @@ def shape_object(
     levels: Mapping[int, np.ndarray],
     mesh: Mapping[str, Any],
     metrics: Mapping[str, float] | None,
+    *,
+    reused: bool,
 ) -> dict[str, Any]:
     """A shape as the public contract shows it; ``mesh`` is made by ``mesh_entry``."""
     return {
@@ -104,6 +107,7 @@ def shape_object(
         },
         "normalization": asdict(provenance.normalization),
         "metrics": dict(metrics) if metrics is not None else None,
+        "reused": reused,
     }
 
 
@@ -116,6 +120,11 @@ def mesh_entry(
         [round(value, _DECIMALS) for value in corner] for corner in report["bounds"]
     ]
     return {"url": options.url(shape_id), **asdict(options), "bytes": size, **report}
+
+
+def moment(milliseconds: int) -> str:
+    """A time as the public contract shows it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
 def shape_record(

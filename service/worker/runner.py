@@ -193,13 +193,22 @@ class Runner:
         return batch
 
     async def _run_batch(self, batch: Batch) -> None:
-        """Start a batch; returns when the engine can take another."""
+        """Start a batch; returns when the engine can take another.
+
+        A redelivered job is alone in time too: it may be the one that kills processes.
+        """
+        if any(entry.redelivered for entry in batch.entries):
+            await self._executions_ended()
         leases = [
             lease
             for entry in batch.entries
             if (lease := await persistently(self._queue.claim, self.id, entry))
         ]
         if not leases:
+            return
+        if self._death is not None:  # meanwhile: nothing of this attempt was run
+            for lease in leases:
+                await persistently(self._queue.release, lease)
             return
         self._count(leases)
         execution = Execution(
@@ -209,7 +218,8 @@ class Runner:
         freed = asyncio.create_task(execution.freed.wait())
         await asyncio.wait({task, freed}, return_when=asyncio.FIRST_COMPLETED)
         await cancel_and_wait(freed)
-        await self._executions_ended(but=1)
+        alone = any(lease.redelivered for lease in leases)
+        await self._executions_ended(but=0 if alone else 1)
 
     async def _see_through(self, execution: Execution) -> None:
         try:
@@ -219,8 +229,8 @@ class Runner:
             if self._overdue:
                 await execution.release()
             else:
-                await execution.retry(str(error))
                 self._death = str(error)
+                await execution.retry(str(error))
                 await self._tell_change()
         except Exception:
             self.stop()  # then `_work` raises it

@@ -98,6 +98,16 @@ def test_points_lead_to_a_bead_that_no_coarse_sample_shows() -> None:
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_asking_every_sample_keeps_what_lies_around_the_surface() -> None:
+    field = Ball(((0.0, 0.1, 0.0), 0.6), ((0.5, 0.5, 0.5), 0.3))
+    tracked = track_surface(field, 96, ignore)
+    every = track_surface(field, 96, ignore, exhaustive=True)
+    assert every.queries > 5 * tracked.queries
+    assert len(every.blocks.keys) < 2 * len(tracked.blocks.keys)  # of 17,576
+    for one, other in zip(every.surface(), tracked.surface(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_chunks_sum_to_the_queries_and_none_is_larger_than_allowed() -> None:
     chunks: list[int] = []
     tracked = track_surface(Ball(((0.0, 0.0, 0.0), 0.5)), 100, chunks.append)

@@ -36,9 +36,9 @@ def serve(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["serve", *arguments])
 
 
-def test_it_offers_the_offline_commands_and_serve() -> None:
-    assert set(main.commands) == {*offline.commands, "serve"}
-    assert "serve" not in offline.commands
+def test_it_offers_the_offline_commands_and_those_of_the_service() -> None:
+    assert set(main.commands) == {*offline.commands, "serve", "key", "remote"}
+    assert not {"serve", "key", "remote"} & set(offline.commands)
 
 
 def test_help_names_each_flag() -> None:

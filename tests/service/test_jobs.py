@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.jobs import TRANSITIONS, JobState, NewJob, Operation, new_id
+from service.jobs import TRANSITIONS, JobState, NewJob, Operation, made_ms, new_id
 
 
 def test_terminal_states_never_change() -> None:
@@ -35,3 +35,12 @@ def test_the_largest_time_fits() -> None:
 def test_a_priority_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="priority"):
         NewJob(operation=Operation.DECODE, params={}, batch_key="k", priority=3)
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    assert made_ms(new_id("shp", now_ms=1_800_000_000_123)) == 1_800_000_000_123
+
+
+@pytest.mark.parametrize("text", ["", "shp", "shp_1", "shp_" + "u" * 26, "shp_" + "0" * 27])
+def test_what_is_no_id_tells_no_time(text: str) -> None:
+    assert made_ms(text) is None

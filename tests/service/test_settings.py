@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.settings import (
+    CLIENT_VARIABLES,
     GatewaySettings,
     UnknownVariableError,
     WorkerSettings,
@@ -33,6 +34,16 @@ def test_an_unknown_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) ->
         GatewaySettings.from_environment()
     assert "LAGEM_PRT (did you mean LAGEM_PORT?)" in str(caught.value)
     assert "LAGEM_WEIGHTS" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", CLIENT_VARIABLES)
+def test_the_client_s_variables_are_told_from_mistakes(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert name not in variable_names()
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(UnknownVariableError, match=f"{name} .it is the Python client's"):
+        GatewaySettings.from_environment()
 
 
 def test_another_processs_variable_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

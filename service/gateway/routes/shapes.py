@@ -13,7 +13,7 @@ from service.contract import (
     ShapeDetail,
 )
 from service.errors import InternalError
-from service.gateway.exchange import ExchangeOf, file_response, mesh_response
+from service.gateway.exchange import CallOf, ExchangeOf, file_response, mesh_response
 from service.gateway.openapi import MESH_FILE, SUBMISSION
 from service.gateway.state import GatewayOf
 from service.gateway.upload import refuse_body
@@ -22,9 +22,9 @@ router = APIRouter(tags=["shapes"])
 
 
 @router.get("/shapes/{shape_id}")
-async def get_shape(shape_id: str, gateway: GatewayOf) -> ShapeDetail:
+async def get_shape(shape_id: str, gateway: GatewayOf, call: CallOf) -> ShapeDetail:
     """A shape: seed, category, parents, model, latents, mesh."""
-    return await gateway.shapes.get(shape_id)
+    return await gateway.shapes.get(shape_id, call)
 
 
 @router.get(
@@ -38,7 +38,7 @@ async def get_mesh(
     """A mesh of a shape: the one its job made, or any other, which is then decoded on demand."""
     await refuse_body(exchange.request)
     shapes, jobs = exchange.gateway.shapes, exchange.gateway.jobs
-    wanted = await shapes.mesh_request(shape_id, query)
+    wanted = await shapes.mesh_request(shape_id, query, exchange.call)
     mesh = await shapes.cached_mesh(shape_id, wanted)
     if mesh is None:
         decode = DecodeRequest(shape=shape_id, **wanted.model_dump())
@@ -58,17 +58,18 @@ async def get_latents(
     query: Annotated[LatentsFileRequest, Query()],
     request: Request,
     gateway: GatewayOf,
+    call: CallOf,
 ) -> Response:
     """A shape's latents as a file: from them every mesh can be made again, here or elsewhere."""
-    data = await gateway.shapes.latents(shape_id, query.format)
+    data = await gateway.shapes.latents(shape_id, query.format, call)
     response = file_response(data, "application/octet-stream", f"{shape_id}.{query.format}")
     return _revalidated(request, response)
 
 
 @router.get("/shapes/{shape_id}/tree")
-async def get_tree(shape_id: str, gateway: GatewayOf) -> Lineage:
+async def get_tree(shape_id: str, gateway: GatewayOf, call: CallOf) -> Lineage:
     """A shape's ancestors and descendants."""
-    return await gateway.shapes.tree(shape_id)
+    return await gateway.shapes.tree(shape_id, call)
 
 
 def _revalidated(request: Request, response: Response) -> Response:

@@ -4,8 +4,13 @@
 -- Returns 1, or 0 when the token is not the current one any more
 local id, token, state, retention_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
+local TRACE_MS = 30 * 24 * 3600 * 1000
+
 local function publish(shape, record, expires, parents)
   redis.call('SET', PREFIX .. 'shape:' .. shape, record, 'PXAT', expires)
+  -- What is left of it for a while: an id alone does not tell a gone shape from none.
+  redis.call('SET', PREFIX .. 'trace:' .. shape, expires .. ' ' .. get(id, 'tenant'), 'PXAT',
+    int(tonumber(expires) + TRACE_MS))
   for _, parent in ipairs(parents) do
     local children = PREFIX .. 'children:' .. parent
     redis.call('SADD', children, shape)

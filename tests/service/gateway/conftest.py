@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -39,8 +40,8 @@ def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Gat
     )
 
 
-@pytest.fixture(scope="session")
-def gateway_url(settings: GatewaySettings) -> Iterator[str]:
+@contextmanager
+def running_gateway(settings: GatewaySettings) -> Iterator[str]:
     """Address of a gateway that runs in a thread of its own."""
     app = create_app(settings, asyncio.Event())
     config = uvicorn.Config(app, port=0, http=ProblemProtocol, log_config=None, ws="none")
@@ -54,6 +55,12 @@ def gateway_url(settings: GatewaySettings) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def gateway_url(settings: GatewaySettings) -> Iterator[str]:
+    with running_gateway(settings) as url:
+        yield url
 
 
 @pytest_asyncio.fixture

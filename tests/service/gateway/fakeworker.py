@@ -22,6 +22,7 @@ from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Artifact, Job, Operation, ShapeRecord, Stage, new_id
 from service.store.blobs import BlobStore
 from service.store.refs import latents_ref, mesh_ref, preview_ref
+from service.worker.results import moment
 
 LEVELS = {3: (4, 8), 2: (8, 4), 1: (16, 2)}
 
@@ -152,6 +153,8 @@ class FakeWorker:
             "metrics": {"chamfer": 0.01} if job.operation is Operation.ENCODE else None,
         }
         now = int(time.time() * 1000)
+        if "shape" not in job.params:
+            meta["expires_at"] = moment(now + 3_600_000)
         ref = {name: self._model[name] for name in ("name", "version", "weights_sha256")}
         record = ShapeRecord(
             id=shape_id,
@@ -205,6 +208,7 @@ class FakeWorker:
             "watertight": report.watertight,
             "components": report.components,
             "boundary_edges": report.boundary_edges,
+            "expires_at": moment(int(time.time() * 1000) + 60_000),
         }
 
     async def _latents(

@@ -175,9 +175,12 @@ async def test_a_speck_far_from_the_origin_is_refused(ingest: MeshIngest, tmp_pa
 
 async def test_a_killed_reader_is_replaced(ingest: MeshIngest, ball: Path) -> None:
     await ingest.read(ball)
+    os.kill(process_id(ingest), signal.SIGSTOP)
+    call = asyncio.create_task(ingest.read(ball))
+    await asyncio.sleep(0.05)
     os.kill(process_id(ingest), signal.SIGKILL)
     with pytest.raises(MalformedMesh, match="status -9"):
-        await ingest.read(ball)
+        await call
     assert (await ingest.read(ball)).faces == 1280
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.gateway.__main__ import is_loopback, main
+from service.gateway.__main__ import main
+from service.settings import is_loopback
 
 START_TIMEOUT_S = 60.0
 

@@ -470,6 +470,7 @@ async def test_other_weights_on_demand(client: httpx.AsyncClient, worker: FakeWo
         ("/encode?seed=1", "irrelevant_parameter", "seed"),
         ("/decode?steps=8", "irrelevant_parameter", "steps"),
         ("/generate?exhaustive=2", "invalid_parameter", "exhaustive"),
+        ("/generate?exhaustive=1&n=9&resolution=256", "invalid_parameter", "exhaustive"),
         ("/generate?n=1&n=2", "invalid_parameter", "n"),
         ("/generate?n=17", "invalid_parameter", "n"),
         ("/generate?n=x", "invalid_parameter", "n"),

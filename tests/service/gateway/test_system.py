@@ -121,6 +121,7 @@ async def test_the_document_describes_every_route(client: httpx.AsyncClient) -> 
         *("/encode", "/generate", "/resample", "/decode"),
         *("/shapes/{shape_id}", "/shapes/{shape_id}/mesh", "/shapes/{shape_id}/latents"),
         *("/shapes/{shape_id}/tree", "/jobs", "/jobs/{job_id}", "/categories", "/models"),
+        *("/jobs/{job_id}/events", "/jobs/{job_id}/artifacts/{sample}-{resolution}.glb"),
         *("/livez", "/readyz", "/metrics"),
     }
     schemas = document["components"]["schemas"]

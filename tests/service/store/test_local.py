@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import tempfile
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -97,3 +99,40 @@ async def test_sweeping_removes_only_old_blobs_of_the_folder(
     assert [await store.exists(ref) for ref in ("meshes/old", "meshes/new")] == [False, True]
     assert await store.exists("latents/old")
     assert await store.sweep("nothing", timedelta(0)) == 0
+
+
+async def test_a_sweep_takes_folders_that_have_long_been_empty(tmp_path: Path) -> None:
+    store = LocalBlobStore(tmp_path)
+    for ref in ("meshes/old/a", "meshes/young/a", "meshes/full/a"):
+        await store.put(ref, b"x")
+    for ref in ("meshes/old/a", "meshes/young/a"):
+        await store.delete(ref)
+    long_ago = time.time() - 100
+    for ref in ("meshes/old", "meshes/full"):
+        os.utime(tmp_path / ref, (long_ago, long_ago))
+    assert await store.sweep("meshes", timedelta(seconds=50)) == 0
+    assert {path.name for path in (tmp_path / "meshes").iterdir()} == {"young", "full"}
+    await store.put("meshes/old/a", b"y")
+    assert await store.get("meshes/old/a") == b"y"
+
+
+async def test_a_folder_that_is_swept_under_a_write_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalBlobStore(tmp_path)
+    make, swept = tempfile.mkstemp, []
+
+    def after_a_sweep(
+        *,
+        prefix: str,
+        dir: Path,  # noqa: A002
+    ) -> tuple[int, str]:
+        if not swept:
+            swept.append(dir)
+            dir.rmdir()
+        return make(prefix=prefix, dir=dir)
+
+    monkeypatch.setattr(tempfile, "mkstemp", after_a_sweep)
+    await store.put("meshes/shape/a", b"x")
+    assert swept == [tmp_path / "meshes" / "shape"]
+    assert await store.get("meshes/shape/a") == b"x"

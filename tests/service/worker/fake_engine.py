@@ -34,7 +34,8 @@ class FakeEngine:
 
     ``work`` ends after ``seconds`` or when it is canceled; ``crash_once`` crashes while the file
     ``marker`` is absent; ``forget`` reports no outcome at its first attempt. ``finish`` leaves the
-    model free and ends when ``marker`` is there; with ``breaks``, its first attempt cannot end.
+    model free and ends when ``marker`` is there; with ``breaks`` its first attempt cannot end, with
+    ``poison`` none.
     """
 
     model: dict[str, Any]
@@ -57,7 +58,9 @@ class FakeEngine:
         return lambda: None
 
     def _finish(self, job: Job, reporter: Reporter) -> None:
-        if job.params.get("breaks") and job.attempts == 1:
+        if job.params.get("poison"):
+            time.sleep(0.3)  # others may have begun
+        if job.params.get("poison") or (job.params.get("breaks") and job.attempts == 1):
             raise FinishingDiedError("the finishing process ended (signal 9)")
         until = Path(job.params["marker"])
         while not until.exists():

@@ -1,8 +1,10 @@
 """The engine with a tiny model of random weights, and with models that misbehave."""
 
 import contextlib
+import dataclasses
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -182,7 +184,7 @@ def make(checkpoint: Checkpoint, store: LocalBlobStore) -> Iterator[Make]:
         engines.append(Engine(kind(checkpoint, "cpu"), store, finisher))
         return engines[-1]
 
-    with contextlib.closing(Finisher(store, retention_s=60)) as finisher:
+    with contextlib.closing(Finisher(store, retention_s=60, mesh_retention_s=60)) as finisher:
         yield make
         for engine in engines:
             engine.close()
@@ -327,6 +329,67 @@ def test_the_normalized_space_leaves_the_mesh_in_the_unit_sphere(make: Make) -> 
     assert shape["mesh"]["url"].endswith("&space=normalized")
 
 
+def test_the_same_request_makes_the_same_shape_and_nothing_anew(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make()
+    first, again = generate(seed=5, n=2), generate(seed=6, n=2, format="obj")
+    made = shapes(run(engine, [first]).outcomes[first.id])
+    drawn: list[int] = []
+    plain = engine._pipeline.sample
+
+    def sample(seeds: Sequence[int], *args: Any, **kwargs: Any) -> Latents:
+        drawn.extend(seeds)
+        return plain(seeds, *args, **kwargs)
+
+    monkeypatch.setattr(engine._pipeline, "sample", sample)
+    outcome = run(engine, [again]).outcomes[again.id]
+    shared, new = shapes(outcome)
+    assert drawn == [7]
+    assert (shared["id"], shared["reused"]) == (made[1]["id"], True)
+    assert shared["latents"] == made[1]["latents"]
+    assert not new["reused"]
+    assert isinstance(outcome, Succeeded)
+    assert [record.id for record in outcome.shapes] == [shared["id"], new["id"]]
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 6}, {"category": "chair"}, {"steps": 3}, {"guidance": 2.0}]
+)
+def test_another_request_makes_another_shape(make: Make, other: dict[str, Any]) -> None:
+    engine = make()
+    ids = []
+    for params in ({}, other):
+        request = generate(**{"seed": 5} | params)
+        ids.append(shapes(run(engine, [request]).outcomes[request.id])[0]["id"])
+    assert ids[0] != ids[1]
+
+
+def test_another_callers_same_request_makes_another_shape(make: Make) -> None:
+    engine = make()
+    mine = generate(seed=5)
+    theirs = dataclasses.replace(generate(seed=5), tenant="somebody")
+    outcomes = run(engine, [mine, theirs]).outcomes
+    assert shapes(outcomes[mine.id])[0]["id"] != shapes(outcomes[theirs.id])[0]["id"]
+
+
+def test_the_same_upload_makes_the_same_shape(make: Make) -> None:
+    engine = make()
+    ids = {}
+    frame = {"center": [1.0, 0.0, 0.0], "scale": 0.5}
+    for name, params in {"a": {}, "b": {}, "moved": {"normalization": frame}}.items():
+        request = job(
+            Operation.ENCODE,
+            input_ref=put_points(engine, name, sphere_points()),
+            resolution=RESOLUTION,
+            **params,
+        )
+        (shape,) = shapes(run(engine, [request]).outcomes[request.id])
+        ids[name] = (shape["id"], shape["reused"])
+    assert ids["b"] == (ids["a"][0], True)
+    assert ids["moved"][0] != ids["a"][0]
+
+
 def test_resample_keeps_the_coarse_levels_and_names_the_parent(make: Make) -> None:
     engine = make()
     parent = generate(seed=1)
@@ -352,6 +415,8 @@ def test_resample_keeps_the_coarse_levels_and_names_the_parent(make: Make) -> No
         assert not np.array_equal(levels[1], old[1])
     assert [child["parents"] for child in children] == [[shape["id"]]] * 2
     assert [child["seed"] for child in children] == [9, 10]
+    # All of these fields are the same ball.
+    assert [child["metrics"] for child in children] == [{"parent_distance": 0.0}] * 2
 
 
 def test_decoding_a_shape_again_makes_no_new_shape(make: Make) -> None:
@@ -395,7 +460,7 @@ def test_decoding_uploaded_latents_makes_a_shape_and_trusts_no_metadata(make: Ma
 
 
 def test_a_real_field_is_decoded(store: LocalBlobStore) -> None:
-    finisher = Finisher(store, retention_s=60)
+    finisher = Finisher(store, retention_s=60, mesh_retention_s=60)
     engine = Engine(ShapePipeline.load(device="cpu"), store, finisher)
     points = to_point_cloud(trimesh.creation.box((1.0, 0.6, 0.8))).points
     request = job(
@@ -578,6 +643,37 @@ def test_the_model_is_free_while_shapes_are_finished(
         end.result()
     assert list(recorder.outcomes) == [first.id, second.id]
     assert all(shapes(outcome) for outcome in recorder.outcomes.values())
+
+
+def test_the_model_waits_where_finishing_falls_behind(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, let_go, recorder = make(), threading.Event(), Recorder()
+    finish, track_plainly = engine._finishing.finish, engine._pipeline.track
+    tracked: list[dict[str, Any]] = []
+
+    def slowly(draft: Draft, on_stage: OnStage) -> Finished:
+        let_go.wait(30)
+        return finish(draft, on_stage)
+
+    def counted(*args: Any, **kwargs: Any) -> Iterator[TrackedLogits]:
+        tracked.append(kwargs)
+        return track_plainly(*args, **kwargs)
+
+    monkeypatch.setattr(engine._finishing, "finish", slowly)
+    monkeypatch.setattr(engine._pipeline, "track", counted)
+    request = generate(n=6)
+    running = threading.Thread(target=lambda: engine.run([request], recorder).result())
+    running.start()
+    while len(tracked) < 4:  # one being finished, two waiting, one without room
+        time.sleep(0.005)
+    running.join(0.3)
+    assert running.is_alive()
+    assert len(tracked) == 4
+    let_go.set()
+    running.join(30)
+    assert len(tracked) == 6
+    assert len(shapes(recorder.outcomes[request.id])) == 6
 
 
 def test_the_death_of_the_finishing_process_escapes(

@@ -312,6 +312,36 @@ async def test_jobs_whose_finishing_dies_are_run_again(queue: JobQueue, hire: Hi
     assert worker.sample("lagem_jobs_redelivered_total") == 1
 
 
+async def test_a_death_costs_each_job_one_attempt(queue: JobQueue, hire: Hire) -> None:
+    marker = str(Path(__file__))
+    jobs = [
+        (await queue.submit(new_job(play="finish", breaks=True, marker=marker)))[0]
+        for _ in range(4)
+    ]
+    await hire(process(fake_engine.load))
+    assert [(await finished(queue, job)).attempts for job in jobs] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_job_that_kills_the_finishing_takes_no_other_with_it(
+    queue: JobQueue, hire: Hire, together: bool, first: bool
+) -> None:
+    marker = str(Path(__file__))
+    poison = new_job(play="finish", poison=True, marker=marker)
+    others = [new_job(play="work", seconds=0.5, steps=18 if together else 2 + i) for i in range(3)]
+    requests = [poison, *others] if first else [*others, poison]
+    jobs = [(await queue.submit(request))[0] for request in requests]
+    await hire(process(fake_engine.load))
+    ends = {job.params.get("poison", False): [] for job in jobs}  # type: dict[bool, list[Job]]
+    for job in jobs:
+        ends[job.params.get("poison", False)].append(await finished(queue, job))
+    assert all(job.state is JobState.SUCCEEDED for job in ends[False])
+    (dead,) = ends[True]
+    assert dead.error is not None
+    assert (dead.error["code"], dead.attempts) == ("worker_crashed", 3)
+
+
 async def test_stopping_waits_for_what_is_being_finished(
     queue: JobQueue, worker: Worker, tmp_path: Path
 ) -> None:
