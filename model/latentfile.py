@@ -11,10 +11,14 @@ import io
 import json
 import math
 import re
+import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -27,6 +31,13 @@ MAX_BYTES = 64 * 2**20
 MAX_METADATA_LENGTH = 1000
 """Most characters of one metadata value."""
 
+MAX_HEADER_BYTES = 2**20
+"""Largest safetensors header that is read: it is parsed whole, and costs many times its size."""
+
+MAX_MEMBERS = 16
+"""Most members of an npz archive; there are nine levels at most, and the metadata."""
+
+_MOST_QUOTED = 200  # characters of other libraries' messages, which quote the file
 _METADATA = "metadata"
 _BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
@@ -36,7 +47,22 @@ _BROKEN_ARCHIVE = (
     EOFError,
     OSError,
     ValueError,
+    struct.error,
 )
+_ZIP_ENTRY = b"PK\x01\x02"
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_BROKEN_HEADER = (
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
+"""What numpy raises on a header, which it reads as a Python literal."""
+
 _LEVEL_NAME = re.compile(r"level([1-9])")
 _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -96,10 +122,12 @@ class LatentFile:
             LatentFileError: the file is broken, or its content is not latents.
         """
         _check_size(len(data))
+        metadata = _checked_metadata(_safetensors_header(data).get("__metadata__") or {})
         try:
             tensors = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
         except safetensors.SafetensorError as error:
-            raise LatentFileError(f"not a readable safetensors file: {error}") from None
+            text = str(error)[:_MOST_QUOTED]
+            raise LatentFileError(f"not a readable safetensors file: {text}") from None
         levels = {}
         for name, tensor in tensors:
             level = _level(name)
@@ -107,7 +135,7 @@ class LatentFile:
             _check_array(name, tensor["dtype"], "F32", shape)
             vectors = np.frombuffer(tensor["data"], dtype=np.dtype("<f4"))
             levels[level] = vectors.reshape(shape).astype(np.float32)
-        return cls(levels, _safetensors_metadata(data))
+        return cls(levels, metadata)
 
     def to_npz(self) -> bytes:
         """As a compressed numpy archive; metadata are one JSON text named ``metadata``."""
@@ -123,17 +151,14 @@ class LatentFile:
         Raises:
             LatentFileError: the archive is broken or too large, or its content is not latents.
         """
-        arrays = {
-            member.removesuffix(".npy"): _read_npy(member, content)
-            for member, content in _unzip(data).items()
-        }
+        arrays = {name: _read_npy(name, content) for name, content in _unzip(data).items()}
         text = arrays.pop(_METADATA, None)
         levels = {}
         for name, vectors in arrays.items():
             level = _level(name)
             _check_array(name, str(vectors.dtype), "float32", vectors.shape)
             levels[level] = vectors
-        return cls(levels, {} if text is None else _parse_metadata(str(text)))
+        return cls(levels, {} if text is None else _parse_metadata(text))
 
     def _named(self) -> dict[str, np.ndarray]:
         return {
@@ -149,7 +174,7 @@ def _name(level: int) -> str:
 def _level(name: str) -> int:
     match = _LEVEL_NAME.fullmatch(name)
     if match is None:
-        raise LatentFileError(f"unknown key {name!r}: expected level3, level2 and level1")
+        raise LatentFileError(f"unknown key {name[:40]!r}: expected level3, level2 and level1")
     return int(match.group(1))
 
 
@@ -162,27 +187,57 @@ def _check_array(name: str, dtype: str, expected: str, shape: tuple[int, ...]) -
     if dtype != expected:
         raise LatentFileError(f"{name} has dtype {dtype}: expected float32")
     if len(shape) != 2:
-        raise LatentFileError(f"{name} has shape {shape}: expected (tokens, channels)")
+        raise LatentFileError(f"{name} has shape {str(shape)[:100]}: expected (tokens, channels)")
+    if 0 in shape:
+        raise LatentFileError(f"{name} is empty: its shape is {shape}")
 
 
-def _safetensors_metadata(data: bytes) -> dict[str, str]:
-    # The library reads metadata from files only; the header it has just checked is plain JSON.
+def _safetensors_header(data: bytes) -> dict[str, Any]:
+    """The header, which the library reads from files only, and where it lets names repeat."""
     length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    return _checked_metadata(header.get("__metadata__") or {})
-
-
-def _parse_metadata(text: str) -> dict[str, str]:
+    if length > MAX_HEADER_BYTES:
+        raise LatentFileError(
+            "not a readable safetensors file: it declares a header of "
+            f"{length:,} bytes; at most {MAX_HEADER_BYTES:,} are read"
+        )
     try:
-        metadata = json.loads(text)
+        header = json.loads(data[8 : 8 + length], object_pairs_hook=_without_repetition)
+    except LatentFileError:
+        raise
+    except (ValueError, RecursionError):
+        raise LatentFileError("not a readable safetensors file: its header is no JSON") from None
+    if not isinstance(header, dict):
+        raise LatentFileError("not a readable safetensors file: its header is no JSON object")
+    return header
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise LatentFileError(f"{name[:40]!r} is there more than once")
+        names.add(name)
+    return dict(pairs)
+
+
+def _parse_metadata(array: np.ndarray) -> dict[str, str]:
+    if array.dtype.kind != "U" or array.shape != ():
+        raise LatentFileError("metadata is not JSON: it must be one text")
+    points = np.frombuffer(array.tobytes(), np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    if points.max() > sys.maxunicode:  # numpy would make a string of it that breaks Python
+        raise LatentFileError("metadata is not valid Unicode")
+    try:
+        metadata = json.loads(str(array), object_pairs_hook=_without_repetition)
+    except LatentFileError:
+        raise
     except (ValueError, RecursionError):
         raise LatentFileError("metadata is not JSON") from None
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise LatentFileError("metadata must be a JSON object whose values are texts")
     return _checked_metadata(metadata)
 
 
-def _checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
+def _checked_metadata(metadata: Any) -> dict[str, str]:
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise LatentFileError("metadata must be a JSON object whose values are texts")
     for name, value in metadata.items():
         if len(value) > MAX_METADATA_LENGTH:
             raise LatentFileError(
@@ -195,31 +250,62 @@ def _checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def _unzip(data: bytes) -> dict[str, bytes]:
-    """The members of a zip archive by name, none larger than it declares."""
+    """The arrays of an npz archive by name, none larger than it declares."""
+    entries = data.count(_ZIP_ENTRY)  # before each becomes an object
+    if entries > MAX_MEMBERS:
+        raise LatentFileError(f"{entries:,} members in the npz archive; at most {MAX_MEMBERS}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _check_size(sum(member.file_size for member in archive.infolist()))
-            return {member.filename: archive.read(member) for member in archive.infolist()}
+            members = archive.infolist()
+            _check_size(sum(member.file_size for member in members))
+            found = [(_array_name(member), _inflate(archive, member)) for member in members]
+            return _without_repetition(found)
+    except LatentFileError:
+        raise
     except _BROKEN_ARCHIVE as error:
-        raise LatentFileError(f"not a readable npz archive: {error}") from None
+        text = str(error)[:_MOST_QUOTED]
+        raise LatentFileError(f"not a readable npz archive: {text}") from None
+
+
+def _array_name(member: zipfile.ZipInfo) -> str:
+    return member.filename.removesuffix(".npy")[:200]
+
+
+def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's bytes; one that holds more than it declares costs no more than it declares."""
+    if member.compress_type not in _COMPRESSIONS:
+        raise LatentFileError(f"{member.filename[:40]!r} is not stored or deflated, as npz has it")
+    with archive.open(member) as stream:
+        return stream.read(member.file_size)  # without a size, all that is there is inflated
 
 
 def _read_npy(name: str, data: bytes) -> np.ndarray:
     """One array; its declared size is compared with the bytes before memory is spent on it."""
     stream = io.BytesIO(data)
-    try:
-        read_header = _NPY_HEADERS[np.lib.format.read_magic(stream)]
-        shape, _, dtype = read_header(stream)
-    except (ValueError, KeyError, RecursionError, MemoryError):
-        raise LatentFileError(f"{name} in the npz archive is not a numpy array") from None
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise LatentFileError(f"{name} declares the shape {str(shape)[:100]}")
+    shape, dtype = _npy_header(name, stream)
     found = len(data) - stream.tell()
     declared = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or declared != found:
         raise LatentFileError(
-            f"{name} declares {declared:,} bytes of {dtype} values and holds {found:,}"
+            f"{name} declares {declared:,} bytes of {str(dtype)[:40]} values and holds {found:,}"
         )
+    if found == 0:
+        raise LatentFileError(f"{name} is empty: its shape is {shape} of {str(dtype)[:40]}")
     stream.seek(0)
-    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    try:
+        array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        raise LatentFileError(f"{name} cannot be read: {str(error)[:200]}") from None
     return array
+
+
+def _npy_header(name: str, stream: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array; leaves the stream at its first byte."""
+    try:
+        read_header = _NPY_HEADERS[np.lib.format.read_magic(stream)]
+        shape, _, dtype = read_header(stream)
+    except _BROKEN_HEADER:
+        raise LatentFileError(f"{name} in the npz archive is not a numpy array") from None
+    if not all(type(size) is int and 0 <= size < 2**63 for size in shape):
+        raise LatentFileError(f"{name} declares a shape with impossible sizes")
+    return shape, dtype

@@ -159,6 +159,9 @@ class GatewaySettings(Settings):
         default=20.0, ge=0, description="Time for open calls to end after SIGTERM."
     )
     max_upload_bytes: int = Field(default=64 * _MIB, ge=1, description="Largest request body.")
+    upload_timeout_s: float = Field(
+        default=300.0, gt=0, description="Time for a request's body to arrive."
+    )
     max_faces: int = Field(default=2_000_000, ge=1, description="Most faces of an uploaded mesh.")
     ingest_processes: int = Field(default=2, ge=1, description="Processes that read meshes.")
     parse_timeout_s: float = Field(default=30.0, gt=0, description="Time to read one mesh.")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from service.gateway.app import create_app
 from service.gateway.grpc.server import GrpcServer
+from service.gateway.protocol import ProblemProtocol
 from service.jobqueue.embedded import EmbeddedServerError, redis_server
 from service.settings import GatewaySettings, UnknownVariableError
 from service.telemetry import configure_logging
@@ -43,6 +44,8 @@ def serve(settings: GatewaySettings) -> bool:
     draining = asyncio.Event()
     config = uvicorn.Config(
         create_app(settings, draining, beside=GrpcServer),
+        http=ProblemProtocol,
+        ws="none",
         host=settings.host,
         port=settings.port,
         log_config=None,

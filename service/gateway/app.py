@@ -107,7 +107,9 @@ def _surround(
     app: FastAPI, settings: GatewaySettings, access: Access, metrics: GatewayMetrics
 ) -> None:
     """Add the middleware; what is added last is the outermost."""
-    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(
+        BodyLimit, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
+    )
     app.add_middleware(Authentication, access=access)
     if not access.needs_key:
         app.add_middleware(OriginGuard, allowed=settings.cors_origins)

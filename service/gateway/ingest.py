@@ -104,9 +104,9 @@ class MeshIngest:
         except TimeoutError:
             await sandbox.stop()
             raise self._too_slow() from None
-        except (EOFError, OSError):
+        except (EOFError, OSError, ValueError):
             raise self._died(await sandbox.stop(grace_s=_DYING_S)) from None
-        except asyncio.CancelledError:
+        except BaseException:
             await sandbox.stop()  # its answer must not be taken for the next caller's
             raise
 
@@ -173,6 +173,7 @@ class _Sandbox:
 
         Raises:
             EOFError, OSError: the process died.
+            ValueError: its answer is not one.
         """
         self._meshes += 1
         assert self._process is not None

@@ -1,5 +1,6 @@
 """What surrounds every request: its id, its log line, its metrics, its caller, its body's limit."""
 
+import asyncio
 import re
 import secrets
 import time
@@ -10,7 +11,13 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Forbidden, InternalError, ServiceError, Unauthenticated
+from service.errors import (
+    Forbidden,
+    InternalError,
+    MalformedRequest,
+    ServiceError,
+    Unauthenticated,
+)
 from service.gateway.access import Access
 from service.gateway.problem import problem_response
 from service.gateway.upload import upload_too_large
@@ -148,11 +155,12 @@ class OriginGuard:
 
 
 class BodyLimit:
-    """Refuses bodies above a size: by ``Content-Length`` before reading, else while they stream."""
+    """Refuses bodies above a size, by ``Content-Length`` or while they stream, and slow ones."""
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_seconds: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -162,17 +170,35 @@ class BodyLimit:
         if declared.isdecimal() and int(declared) > self._max_bytes:
             await _refuse(upload_too_large(self._max_bytes), scope, receive, send)
             return
-        received = 0
+        end = asyncio.get_running_loop().time() + self._max_seconds
+        received, complete, late = 0, False, False
 
         async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, complete, late
+            try:
+                async with asyncio.timeout_at(None if complete else end):
+                    message = await receive()
+            except TimeoutError:
+                late = True
+                raise self._too_slow() from None
+            complete = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > self._max_bytes:
                 raise upload_too_large(self._max_bytes)
             return message
 
-        await self._app(scope, receive_counted, send)
+        async def send_closing(message: Message) -> None:
+            if late and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive_counted, send_closing)
+
+    def _too_slow(self) -> MalformedRequest:
+        return MalformedRequest(
+            f"The body took more than {self._max_seconds:g} seconds to arrive.",
+            suggestion="Send all of it, at a better connection, or as a smaller file.",
+        )
 
 
 def _same_origin(headers: Headers) -> bool:

@@ -4,9 +4,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.contract import Problem
 from service.errors import (
+    Canceled,
     InternalError,
     MalformedRequest,
     MethodNotAllowed,
@@ -20,12 +22,15 @@ from service.gateway.validation import invalid_parameters
 
 MEDIA_TYPE = "application/problem+json"
 
+_MOST_CHARACTERS = 2000
+
 
 def install(app: FastAPI) -> None:
     """Make the app answer all errors it handles itself with a problem body."""
     app.add_exception_handler(ServiceError, _on_service_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
 
 
 def problem_response(error: ServiceError, *, path: str, request_id: str) -> Response:
@@ -34,11 +39,11 @@ def problem_response(error: ServiceError, *, path: str, request_id: str) -> Resp
         type=f"urn:lagem:problem:{error.code}",
         title=error.spec.title,
         status=error.spec.http,
-        detail=error.detail,
+        detail=_shortened(error.detail),
         instance=path,
         code=error.code,
         suggestion=error.suggestion,
-        param=error.param,
+        param=None if error.param is None else _shortened(error.param),
         retryable=error.spec.retryable,
         request_id=request_id,
         job=error.job,
@@ -51,6 +56,11 @@ def problem_response(error: ServiceError, *, path: str, request_id: str) -> Resp
     return Response(
         problem.model_dump_json(), error.spec.http, headers=headers, media_type=MEDIA_TYPE
     )
+
+
+def _shortened(text: str) -> str:
+    """Errors quote what came, which may be as long as a request's head."""
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
 def _respond(request: Request, error: ServiceError) -> Response:
@@ -94,3 +104,8 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # A location begins with where it was found: query, path, header.
     return _respond(request, invalid_parameters(error.errors(), skip=1))
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """The caller went away while sending: nobody reads this, but log and metrics do."""
+    return _respond(request, Canceled("The caller went away before all of the body was there."))

@@ -21,7 +21,14 @@ from model.geometry.errors import MeshError
 from model.geometry.limits import MeshLimits
 from model.geometry.mesh import load_mesh
 from model.geometry.sampling import to_point_cloud
+from service.contract import LARGEST_COORDINATE
 from service.gateway.limits import IngestLimits
+
+_MOST_CHARACTERS = 1000
+"""Of what is said about a mesh: messages quote the file, and an answer's line must stay short."""
+
+_SMALLEST_RATIO = 1e-10
+"""Of radius and distance from the origin: with less, points stray from the surface visibly."""
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, limits: IngestLimits) -> None:
@@ -52,6 +59,7 @@ def _read(path: Path, hint: str | None, limits: MeshLimits) -> tuple[dict[str, A
     """The answer for one file: facts about the mesh, and its points as ``.npy``."""
     mesh = load_mesh(path.read_bytes(), hint=hint, limits=limits)
     cloud = to_point_cloud(mesh)
+    _check_size(1 / cloud.normalization.scale, max(map(abs, cloud.normalization.center)))
     buffer = io.BytesIO()
     np.save(buffer, cloud.points, allow_pickle=False)
     header = {
@@ -63,12 +71,37 @@ def _read(path: Path, hint: str | None, limits: MeshLimits) -> tuple[dict[str, A
     return header, buffer.getvalue()
 
 
+def _check_size(radius: float, distance: float) -> None:
+    """Refuse sizes that no frame can tell, and that rounding at this distance leaves nothing of."""
+    if radius > LARGEST_COORDINATE:
+        raise MeshError(
+            "non_finite_mesh",
+            f"The mesh has a radius of {radius:g}; at most {LARGEST_COORDINATE:g} can be kept.",
+            "Scale the mesh down.",
+        )
+    if radius < 1 / LARGEST_COORDINATE:
+        raise MeshError(
+            "empty_mesh",
+            f"The mesh has a radius of {radius:g}; at least {1 / LARGEST_COORDINATE:g} is needed.",
+            "Scale the mesh up.",
+        )
+    if radius < _SMALLEST_RATIO * distance:
+        raise MeshError(
+            "empty_mesh",
+            f"The mesh has a radius of {radius:g}, {distance:g} away from the origin: rounding "
+            "leaves nothing of its surface there.",
+            "Move the mesh to the origin.",
+        )
+
+
 def _send(replies: BinaryIO, header: dict[str, Any], payload: bytes = b"") -> None:
     replies.write(json.dumps(header | {"size": len(payload)}).encode() + b"\n" + payload)
     replies.flush()
 
 
 def _refusal(code: str, detail: str, suggestion: str) -> dict[str, Any]:
+    if len(detail) > _MOST_CHARACTERS:
+        detail = f"{detail[:_MOST_CHARACTERS]}..."
     return {"error": {"code": code, "detail": detail, "suggestion": suggestion}}
 
 

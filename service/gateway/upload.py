@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 
 from service.errors import InvalidParameter, MalformedRequest, MeshTooLarge, UnknownParameter
@@ -16,6 +17,7 @@ from service.gateway.negotiation import mesh_format_of
 
 _CHUNK_BYTES = 2**20
 _MULTIPART = "multipart/form-data"
+_CHARSETS = ("utf-8", "utf8", "us-ascii")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ async def received_upload(request: Request) -> AsyncIterator[Upload]:
     with tempfile.NamedTemporaryFile(prefix="lagem-upload-") as file:
         name = None
         if media_type == _MULTIPART:
+            _check_charset(request.headers["content-type"])
             async with request.form(max_files=1, max_fields=8) as form:
                 part = _only_file(form)
                 name = PurePath(part.filename or "").name[:255] or None
@@ -94,6 +97,18 @@ async def refuse_body(request: Request) -> None:
                 f"{request.method} {request.url.path} takes no body.",
                 suggestion="Send the parameters in the query string.",
             )
+
+
+def _check_charset(content_type: str) -> None:
+    """Refuse a form whose names would go through a codec of the caller's choice."""
+    _, options = parse_options_header(content_type)
+    charset = options.get(b"charset", b"utf-8").decode("latin-1").lower()
+    if charset not in _CHARSETS:
+        raise MalformedRequest(
+            f"The form has the charset {charset[:40]!r}: only utf-8 is read.",
+            suggestion="Leave charset out of Content-Type.",
+            param="Content-Type",
+        )
 
 
 async def _copy(chunks: AsyncIterator[bytes], file: IO[bytes]) -> tuple[int, str]:

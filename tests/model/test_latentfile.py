@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -190,3 +191,122 @@ def test_deeply_nested_metadata_is_refused() -> None:
     np.savez_compressed(buffer, metadata=np.array("[" * 100_000))
     with pytest.raises(LatentFileError, match="not JSON"):
         LatentFile.from_npz(buffer.getvalue())
+
+
+def safetensors_file(header: str, data: bytes = b"") -> bytes:
+    return len(header).to_bytes(8, "little") + header.encode() + data
+
+
+TENSOR = '"level1": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}'
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (safetensors_file(f"{{{TENSOR}, {TENSOR}}}", bytes(4)), "'level1' is there more than once"),
+        (
+            safetensors_file(
+                '{"level1": {"dtype": "F32", "shape": [18446744073709551615, 0],'
+                ' "data_offsets": [0, 0]}}'
+            ),
+            "level1 is empty",
+        ),
+        ((2**62).to_bytes(8, "little") + b"{}", "declares a header of 4,611"),
+        (safetensors_file("{" + TENSOR + " " * 2**20 + "}", bytes(4)), "declares a header of 1,0"),
+        (safetensors_file("[" * 100_000), "no JSON"),
+        (safetensors_file("9" * 5000), "no JSON"),
+        (safetensors_file("[1, 2]"), "no JSON object"),
+        (safetensors_file('{"__metadata__": {"seed": 7}}'), "texts"),
+        (safetensors_file('{"__metadata__": [7]}'), "texts"),
+    ],
+)
+def test_a_hostile_safetensors_header_is_refused(data: bytes, cause: str) -> None:
+    with pytest.raises(LatentFileError, match=cause):
+        LatentFile.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': (((, 'shape': (1, 1)}",
+        "  {'descr':\n      '<f4'\n   , (((",
+        "{'descr': (), 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 0x" + "f" * 8000 + ")}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, -0x" + "f" * 8000 + ")}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 99999999999999999999999)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4611686018427387904)}",
+        "{'descr': '|V0', 'fortran_order': False, 'shape': (1000000000000, 1)}",
+    ],
+)
+def test_a_hostile_npy_header_is_refused(header: str) -> None:
+    text = header.encode() + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    with pytest.raises(LatentFileError, match="level1"):
+        LatentFile.from_npz(npz_with(level1=data))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("point", [0x110000, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_text_that_is_no_unicode_is_refused(order: str, point: int) -> None:
+    text = '{"a": "' + "b" * 20 + '"}'
+    points = np.array([ord(character) for character in text], f"{order}u4")
+    points[10] = point
+    header = {"descr": f"{order}U{len(text)}", "fortran_order": False, "shape": ()}
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, header)
+    array = stream.getvalue() + points.tobytes()
+    with pytest.raises(LatentFileError, match="not valid Unicode"):
+        LatentFile.from_npz(npz_with(metadata=array, level1=npy_of_shape("(4, 2)")))
+
+
+def test_metadata_that_are_no_text_are_refused() -> None:
+    with pytest.raises(LatentFileError, match="one text"):
+        LatentFile.from_npz(npz(level1=ONES, metadata=np.array(["{}", "{}"])))
+    with pytest.raises(LatentFileError, match="one text"):
+        LatentFile.from_npz(npz(level1=ONES, metadata=np.array(7)))
+
+
+def npz_that_lies(method: int, content: bytes, declared: int) -> bytes:
+    """An archive whose only member holds more than its entry in the directory says."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("level1.npy", content)
+    data = bytearray(buffer.getvalue())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = declared.to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_lies_about_its_size_costs_what_it_declares(method: int) -> None:
+    data = npz_that_lies(method, bytes(50 * 2**20), declared=1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LatentFileError, match="level1"):
+            LatentFile.from_npz(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5 * 2**20
+
+
+def test_an_archive_of_many_members_is_refused_unopened() -> None:
+    with pytest.raises(LatentFileError, match="17 members"):
+        LatentFile.from_npz(npz_with(**{f"level{i}": npy_of_shape("(4, 2)") for i in range(17)}))
+
+
+def test_a_level_that_is_there_twice_is_refused() -> None:
+    members = {"level1": npy_of_shape("(4, 2)"), "level1.npy": npy_of_shape("(4, 2)")}
+    data = npz_with(**members).replace(b"level1.npy.npy", b"level1.npy\0npy")
+    with pytest.raises(LatentFileError, match="more than once"):
+        LatentFile.from_npz(data)
+
+
+def test_errors_do_not_quote_the_whole_file() -> None:
+    name = b"level1" + b"x" * 60_000
+    archive = npz_with(**{name.decode(): b""})
+    renamed = archive.replace(name, b"y" * len(name), 1)
+    for data in (archive, renamed, safetensors_file(json.dumps({"x" * 60_000: {}}))):
+        with pytest.raises(LatentFileError) as caught:
+            LatentFile.from_bytes(data)
+        assert len(str(caught.value)) < 500

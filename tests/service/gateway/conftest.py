@@ -16,6 +16,7 @@ import uvicorn
 from redis.asyncio import Redis
 
 from service.gateway.app import create_app
+from service.gateway.protocol import ProblemProtocol
 from service.jobqueue.queue import JobQueue
 from service.jobs import QueueLimits
 from service.settings import GatewaySettings
@@ -44,7 +45,8 @@ def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Gat
 def running_gateway(settings: GatewaySettings, **options: Any) -> Iterator[str]:
     """Address of a gateway that runs in a thread of its own."""
     app = create_app(settings, asyncio.Event(), **options)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
+    config = uvicorn.Config(app, port=0, http=ProblemProtocol, log_config=None, ws="none")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     end = time.monotonic() + START_TIMEOUT_S

@@ -19,6 +19,7 @@ from service.errors import (
     EmptyMesh,
     MalformedMesh,
     MeshTooLarge,
+    NonFiniteMesh,
     PreprocessingTimeout,
     UnsupportedMeshFormat,
 )
@@ -105,6 +106,71 @@ async def test_the_reader_survives_refusals(ingest: MeshIngest, ball: Path, tmp_
         await ingest.read(flat)
     await ingest.read(ball)
     assert process_id(ingest) == before
+
+
+async def test_what_is_said_of_a_mesh_is_short(
+    ingest: MeshIngest, ball: Path, tmp_path: Path
+) -> None:
+    await ingest.read(ball)
+    before = process_id(ingest)
+    path = tmp_path / "long.ply"
+    path.write_bytes(
+        b"ply\nformat ascii 1.0\nelement "
+        + 60_000 * b"\xff"
+        + b" 5\nproperty float x\nend_header\n"
+    )
+    with pytest.raises(MalformedMesh) as caught:
+        await ingest.read(path)
+    assert len(caught.value.detail) < 1100
+    assert (await ingest.read(ball)).faces == 1280
+    assert process_id(ingest) == before
+
+
+async def test_an_answer_that_is_none_costs_the_reader_its_place(
+    ingest: MeshIngest, ball: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ingest.read(ball)
+    before = process_id(ingest)
+
+    async def reply(self: object) -> None:
+        raise ValueError("Separator is found, but chunk is longer than limit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(ingest._sandboxes[0]), "_reply", reply)
+        with pytest.raises(MalformedMesh):
+            await ingest.read(ball)
+    assert (await ingest.read(ball)).faces == 1280
+    assert process_id(ingest) != before
+
+
+@pytest.mark.parametrize(
+    ("edge", "error"), [("1e-33", EmptyMesh), ("1.9e30", NonFiniteMesh), ("1e30", None)]
+)
+async def test_sizes_that_no_frame_can_tell_are_refused(
+    ingest: MeshIngest, tmp_path: Path, edge: str, error: type[Exception] | None
+) -> None:
+    path = tmp_path / "triangle.obj"
+    half = float(edge) / 2
+    path.write_text(
+        f"v {-half} {-half} {-half}\nv {half} {half} {half}\nv {half} {-half} {half}\nf 1 2 3\n"
+    )
+    if error is None:
+        assert (await ingest.read(path)).faces == 1
+    else:
+        with pytest.raises(error, match="radius"):
+            await ingest.read(path)
+
+
+async def test_a_speck_far_from_the_origin_is_refused(ingest: MeshIngest, tmp_path: Path) -> None:
+    path = tmp_path / "speck.obj"
+    for size, accepted in ((1e-9, True), (1e-18, False)):
+        path.write_text(f"v 0.37 0 0\nv 0.37 {size} 0\nv 0.37 0 {size}\nf 1 2 3\n")
+        if accepted:
+            points = np.load(io.BytesIO((await ingest.read(path)).points))
+            assert np.linalg.norm(points, axis=1).max() < 1.001
+        else:
+            with pytest.raises(EmptyMesh, match="rounding"):
+                await ingest.read(path)
 
 
 async def test_a_killed_reader_is_replaced(ingest: MeshIngest, ball: Path) -> None:

@@ -269,6 +269,22 @@ async def test_wrong_forms(
     assert code_of(await client.post("/encode", files=files, data=data)) == expected
 
 
+@pytest.mark.parametrize("charset", ["undefined", "unicode_escape", "utf-7", "punycode", "utf-16"])
+async def test_a_form_in_a_charset_of_its_own(
+    client: httpx.AsyncClient, worker: FakeWorker, charset: str
+) -> None:
+    part = b'--B\r\nContent-Disposition: form-data; name="file"; filename="\\ud800 +2AA-"\r\n\r\n'
+    content_type = f'multipart/form-data; boundary=B; charset="{charset}"'
+    response = await client.post(
+        "/encode",
+        content=part + sphere_bytes("stl") + b"\r\n--B--\r\n",
+        headers={"Content-Type": content_type},
+    )
+    assert code_of(response) == (400, "malformed_request")
+    assert charset in response.json()["detail"]
+    assert response.json()["param"] == "Content-Type"
+
+
 async def test_a_broken_form(client: httpx.AsyncClient, worker: FakeWorker) -> None:
     response = await client.post(
         "/encode", content=b"nonsense", headers={"Content-Type": "multipart/form-data"}

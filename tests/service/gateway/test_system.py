@@ -75,6 +75,14 @@ async def test_the_frameworks_own_errors_are_problems(
     assert problem["retryable"] is False
 
 
+@pytest.mark.parametrize("path", ["/livez?{}=1", "/{}", "/jobs?order={}"])
+async def test_problems_do_not_quote_at_length(client: httpx.AsyncClient, path: str) -> None:
+    problem = (await client.get(path.format("a" * 20_000))).json()
+    assert problem["status"] in (404, 422)
+    assert len(problem["detail"]) < 2100
+    assert len(problem["param"] or "") < 2100
+
+
 async def test_wrong_methods_tell_the_right_ones(client: httpx.AsyncClient) -> None:
     response = await client.get("/encode")
     assert response.headers["allow"] == "POST"
