@@ -114,10 +114,10 @@ class ShapeService:
     async def latents(self, shape_id: str, container: LatentsFormat, call: Call) -> bytes:
         """A shape's latents as a file."""
         record = await find_shape(self._queue, shape_id, call.tenant)
-        latents = await self._sources.load(record)
         if container == "npz":
+            latents = await self._sources.load(record)
             return await asyncio.to_thread(latents.to_npz)
-        return latents.to_safetensors()
+        return await self._sources.file(record)  # the same bytes each time: its ETag holds
 
     async def archive(self, job: Job, view: contract.Job) -> bytes:
         """A zip with everything a succeeded job made: meshes, latents, and its record."""

@@ -146,16 +146,20 @@ class LatentsSources:
             data=mixed.to_safetensors(),
         )
 
-    async def load(self, record: ShapeRecord) -> LatentFile:
-        """The latents of a shape.
+    async def file(self, record: ShapeRecord) -> bytes:
+        """The latents of a shape as they were stored: safetensors.
 
         Raises:
             NotFound: they have expired.
         """
         try:
-            data = await self._blobs.get(record.latents_ref)
+            return await self._blobs.get(record.latents_ref)
         except BlobMissing:
             raise _expired(record.id) from None
+
+    async def load(self, record: ShapeRecord) -> LatentFile:
+        """The latents of a shape. Raises as ``file``."""
+        data = await self.file(record)
         try:
             return await asyncio.to_thread(LatentFile.from_safetensors, data)
         except LatentFileError as error:

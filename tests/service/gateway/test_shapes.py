@@ -147,6 +147,9 @@ async def test_latents_come_with_their_provenance(
     assert latents.metadata["shape"] == made["id"]
     assert latents.metadata["seed"] == "7"
     assert response.headers["content-disposition"].endswith(f'.{container}"')
+    tag = {"If-None-Match": response.headers["etag"]}
+    again = await client.get(f"/shapes/{made['id']}/latents?format={container}", headers=tag)
+    assert again.status_code == 304
 
 
 async def test_expired_latents(
