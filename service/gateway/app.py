@@ -17,7 +17,7 @@ from service.gateway.events import JobEvents
 from service.gateway.ingest import MeshIngest
 from service.gateway.limits import IngestLimits
 from service.gateway.middleware import Authentication, BodyLimit, Observation, OriginGuard
-from service.gateway.openapi import PROBLEMS, document
+from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
 from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
@@ -85,6 +85,7 @@ def create_app(
             beside=beside,
         ),
         dependencies=[Depends(check_parameter_names)],
+        openapi_tags=TAGS,
         responses=PROBLEMS,
     )
     routers = (

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service.contract import Problem
+from service.errors import ERROR_SPECS, ErrorCode
 from service.gateway.negotiation import JSON, MESH_TYPES, ZIP
 from service.gateway.problem import MEDIA_TYPE
 
@@ -19,12 +20,77 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 """Responses that every route may give."""
 
+TAGS = [
+    {"name": "operations", "description": "What makes shapes and meshes. Each call becomes a job."},
+    {"name": "jobs", "description": "Accepted requests: how far they are, and their end."},
+    {"name": "shapes", "description": "What jobs made: latents that last, meshes made from them."},
+    {"name": "system", "description": "The deployment: its model, its health."},
+]
+
+
+def problems(*codes: ErrorCode) -> dict[int | str, dict[str, Any]]:
+    """The responses of a route that may answer with these errors, by status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        spec = ERROR_SPECS[code]
+        response = responses.setdefault(spec.http, {"description": "", "content": {}})
+        response["description"] += f"`{code}`: {spec.title}.\n\n"
+        response["content"] = {MEDIA_TYPE: {"schema": {"$ref": f"{_REFERENCE}Problem"}}}
+    return dict(sorted(responses.items(), key=lambda item: int(item[0])))
+
+
+_READING = (ErrorCode.UNAUTHENTICATED, ErrorCode.QUEUE_UNAVAILABLE)
+_SUBMITTING = (
+    *_READING,
+    ErrorCode.MALFORMED_REQUEST,
+    ErrorCode.FORBIDDEN,
+    ErrorCode.NOT_ACCEPTABLE,
+    ErrorCode.CAPABILITY_MISSING,
+    ErrorCode.INVALID_PARAMETER,
+    ErrorCode.UNKNOWN_PARAMETER,
+    ErrorCode.IRRELEVANT_PARAMETER,
+    ErrorCode.IDEMPOTENCY_CONFLICT,
+    ErrorCode.QUEUE_FULL,
+    ErrorCode.RATE_LIMITED,
+    ErrorCode.NO_WORKER,
+    ErrorCode.CANCELED,
+    ErrorCode.DEADLINE_EXCEEDED,
+    ErrorCode.OUT_OF_MEMORY,
+    ErrorCode.EMPTY_SURFACE,
+    ErrorCode.WORKER_CRASHED,
+    ErrorCode.INTERNAL,
+)
+_LATENTS = ErrorCode.NOT_FOUND, ErrorCode.INVALID_LATENTS, ErrorCode.WEIGHTS_MISMATCH
+
+SUBMISSION_PROBLEMS = problems(*_SUBMITTING)
+LATENTS_PROBLEMS = problems(*_SUBMITTING, *_LATENTS, ErrorCode.MESH_TOO_LARGE)
+MESH_PROBLEMS = problems(
+    *_SUBMITTING,
+    ErrorCode.MESH_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MESH_FORMAT,
+    ErrorCode.MALFORMED_MESH,
+    ErrorCode.EMPTY_MESH,
+    ErrorCode.NON_FINITE_MESH,
+    ErrorCode.INVALID_MESH_INDEX,
+    ErrorCode.POINT_CLOUD_TOO_SMALL,
+    ErrorCode.PREPROCESSING_TIMEOUT,
+)
+LOOKUP_PROBLEMS = problems(*_READING, ErrorCode.NOT_FOUND, ErrorCode.UNKNOWN_PARAMETER)
+CANCEL_PROBLEMS = problems(*_READING, ErrorCode.NOT_FOUND, ErrorCode.JOB_FINAL)
+
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 MESH_FILE: dict[str, Any] = {
     "description": "The mesh.",
     "content": dict.fromkeys(MESH_TYPES.values(), _BINARY),
 }
+
+LATENTS_FILE: dict[str, Any] = {
+    "description": "The latents: safetensors or npz with `level3`, `level2` and `level1`.",
+    "content": {"application/octet-stream": _BINARY},
+}
+
+UNCHANGED: dict[str, Any] = {"description": "You have these bytes: see `If-None-Match`."}
 
 SUBMISSION: dict[int | str, dict[str, Any]] = {
     200: {

@@ -262,7 +262,9 @@ class JobService:
 
     async def view(self, job: Job) -> contract.Job:
         """The public form of a job, with its place in the queue."""
-        return job_view(job, position=await self._queue.position(job))
+        position = await self._queue.position(job)
+        wait_s = None if position is None else await self._queue.wait_s(position)
+        return job_view(job, position=position, wait_s=wait_s)
 
     @property
     def caller_limits(self) -> CallerLimits:

@@ -12,8 +12,14 @@ _LEAST_PROGRESS = 0.02
 """Below this an estimate from the progress so far would be noise."""
 
 
-def job_view(job: Job, *, position: int | None = None) -> contract.Job:
-    """The public form of a job; ``position`` counts the jobs ahead of a queued one."""
+def job_view(job: Job, *, position: int | None = None, wait_s: float | None = None) -> contract.Job:
+    """The public form of a job.
+
+    Args:
+        job: as it is now.
+        position: how many jobs are ahead of a queued one.
+        wait_s: an estimate of the time to the end of a queued one.
+    """
     result = job.result or {}
     path = f"/jobs/{job.id}"
     return contract.Job(
@@ -23,7 +29,7 @@ def job_view(job: Job, *, position: int | None = None) -> contract.Job:
         stage=job.stage,
         progress=job.progress,
         queue_position=position,
-        eta_s=_eta_s(job),
+        eta_s=_eta_s(job) if wait_s is None else round(wait_s, 1),
         cancel_requested=job.cancel_requested,
         created_at=_moment(job.created_ms),
         started_at=_optional_moment(job.started_ms),

@@ -152,6 +152,12 @@ class JobQueue(Registry):
         ahead = await self._connection.run("position", job.id, job.operation, job.priority)
         return int(ahead) if ahead >= 0 else None
 
+    async def wait_s(self, position: int) -> float:
+        """About how long a job with so many ahead of it has to wait, and then takes, in seconds."""
+        mean_ms = await self._connection.command("GET", "lg:mean_ms")
+        workers = max(len(await self.workers()), 1)
+        return (position / workers + 1) * float(mean_ms or 1000) / 1000
+
     async def retry_after(self) -> int:
         """Seconds, 1 to 60, in which the present backlog should have been worked off."""
         live = await self._connection.command("ZCARD", "lg:live")

@@ -130,6 +130,7 @@ def running_gateway(redis_url: str, folder: Path, root: Path) -> Iterator[Gatewa
     (spool := folder / "spool").mkdir()
     settings = {
         "PORT": port,
+        "GRPC_PORT": 0,
         "REDIS_URL": redis_url,
         "DATA_DIR": folder,
         "MAX_UPLOAD_BYTES": MAX_UPLOAD,

@@ -12,7 +12,7 @@ from service.errors import InvalidParameter
 from service.gateway.events import JobEvent
 from service.gateway.exchange import CallOf, file_response
 from service.gateway.negotiation import MESH_TYPES
-from service.gateway.openapi import EVENT_STREAM, MESH_FILE
+from service.gateway.openapi import EVENT_STREAM, LOOKUP_PROBLEMS, MESH_FILE
 from service.gateway.state import GatewayOf
 
 router = APIRouter(tags=["jobs"])
@@ -46,7 +46,9 @@ def last_event_id(
     return int(last_event_id)
 
 
-@router.get("/jobs/{job_id}/events", response_class=Response, responses=EVENT_STREAM)
+@router.get(
+    "/jobs/{job_id}/events", response_class=Response, responses={**EVENT_STREAM, **LOOKUP_PROBLEMS}
+)
 async def follow_job(
     job_id: str, gateway: GatewayOf, call: CallOf, after: Annotated[int, Depends(last_event_id)]
 ) -> Response:
@@ -67,7 +69,7 @@ async def follow_job(
 @router.get(
     "/jobs/{job_id}/artifacts/{sample}-{resolution}.glb",
     response_class=Response,
-    responses={200: MESH_FILE},
+    responses={200: MESH_FILE, **LOOKUP_PROBLEMS},
 )
 async def get_artifact(
     job_id: str,

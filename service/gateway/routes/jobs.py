@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from service.contract import Job, JobList, JobsRequest
 from service.gateway.exchange import CallOf
+from service.gateway.openapi import CANCEL_PROBLEMS, LOOKUP_PROBLEMS
 from service.gateway.state import GatewayOf
 
 router = APIRouter(tags=["jobs"])
@@ -19,7 +20,7 @@ async def list_jobs(
     return await gateway.jobs.list(query, call)
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", responses=LOOKUP_PROBLEMS)
 async def get_job(job_id: str, gateway: GatewayOf, call: CallOf) -> Job:
     """A job: its state, progress, results and timings."""
     return await gateway.jobs.view(await gateway.jobs.get(job_id, call))
@@ -27,7 +28,10 @@ async def get_job(job_id: str, gateway: GatewayOf, call: CallOf) -> Job:
 
 @router.delete(
     "/jobs/{job_id}",
-    responses={202: {"model": Job, "description": "It is running, and has been told to stop."}},
+    responses={
+        202: {"model": Job, "description": "It is running, and has been told to stop."},
+        **CANCEL_PROBLEMS,
+    },
 )
 async def cancel_job(job_id: str, gateway: GatewayOf, call: CallOf, response: Response) -> Job:
     """Cancel a job: a queued one at once, a running one at its next step."""

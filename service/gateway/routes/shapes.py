@@ -14,14 +14,21 @@ from service.contract import (
 )
 from service.errors import InternalError
 from service.gateway.exchange import CallOf, ExchangeOf, file_response, mesh_response
-from service.gateway.openapi import MESH_FILE, SUBMISSION
+from service.gateway.openapi import (
+    LATENTS_FILE,
+    LATENTS_PROBLEMS,
+    LOOKUP_PROBLEMS,
+    MESH_FILE,
+    SUBMISSION,
+    UNCHANGED,
+)
 from service.gateway.state import GatewayOf
 from service.gateway.upload import refuse_body
 
 router = APIRouter(tags=["shapes"])
 
 
-@router.get("/shapes/{shape_id}")
+@router.get("/shapes/{shape_id}", responses=LOOKUP_PROBLEMS)
 async def get_shape(shape_id: str, gateway: GatewayOf, call: CallOf) -> ShapeDetail:
     """A shape: seed, category, parents, model, latents, mesh."""
     return await gateway.shapes.get(shape_id, call)
@@ -30,7 +37,7 @@ async def get_shape(shape_id: str, gateway: GatewayOf, call: CallOf) -> ShapeDet
 @router.get(
     "/shapes/{shape_id}/mesh",
     response_class=Response,
-    responses={200: MESH_FILE, 202: SUBMISSION[202]},
+    responses={200: MESH_FILE, 202: SUBMISSION[202], 304: UNCHANGED, **LATENTS_PROBLEMS},
 )
 async def get_mesh(
     shape_id: str, query: Annotated[PlacedMeshRequest, Query()], exchange: ExchangeOf
@@ -52,7 +59,11 @@ async def get_mesh(
     return _revalidated(exchange.request, mesh_response(mesh))
 
 
-@router.get("/shapes/{shape_id}/latents", response_class=Response)
+@router.get(
+    "/shapes/{shape_id}/latents",
+    response_class=Response,
+    responses={200: LATENTS_FILE, 304: UNCHANGED, **LOOKUP_PROBLEMS},
+)
 async def get_latents(
     shape_id: str,
     query: Annotated[LatentsFileRequest, Query()],
@@ -66,7 +77,7 @@ async def get_latents(
     return _revalidated(request, response)
 
 
-@router.get("/shapes/{shape_id}/tree")
+@router.get("/shapes/{shape_id}/tree", responses=LOOKUP_PROBLEMS)
 async def get_tree(shape_id: str, gateway: GatewayOf, call: CallOf) -> Lineage:
     """A shape's ancestors and descendants."""
     return await gateway.shapes.tree(shape_id, call)
