@@ -4,6 +4,7 @@ import contextlib
 import errno
 import http.client
 import json
+import os
 import socket
 import sys
 import time
@@ -76,7 +77,8 @@ def serve(**flags: Any) -> None:
             listening["insecure"] = str(gateway.insecure)
             # Only hashes go on: a plain key ends here.
             common["api_keys"] = ",".join(key.line for key in gateway.api_keys)
-            computing = {"device": worker.device, "worker_port": "0"}
+            probes = os.environ.get("LAGEM_WORKER_PORT", "0")
+            computing = {"device": worker.device, "worker_port": probes}
             if worker.weights is not None:
                 computing["weights"] = str(worker.weights.resolve())
             console = _Console(gateway, port, grpc_port, worker.weights)

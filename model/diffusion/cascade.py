@@ -53,7 +53,7 @@ class Cascade(nn.Module):
             weight = guidance if guidance == 0 or number >= guidance_level else 1.0
             made = []
             for rows in _batches(len(seeds), categories.device):
-                noise = self._noise(index, seeds[rows], categories.device)
+                noise = self._noise(index, seeds[rows], categories.device, len(kept))
                 coarser = [latents[rows] for latents in sets]
                 denoise_rows = self._guided(index, categories[rows], coarser, weight)
                 progress = _Progress(on_step, number, rows, len(seeds), steps)
@@ -61,9 +61,10 @@ class Cascade(nn.Module):
             sets.append(torch.cat(made))
         return Latents(tuple(sets))
 
-    def _noise(self, index: int, seeds: Sequence[int], device: torch.device) -> Tensor:
+    def _noise(self, index: int, seeds: Sequence[int], device: torch.device, kept: int) -> Tensor:
+        """What a level starts from: other noise for variants, else a seed would copy its shape."""
         level, number = self.levels[index], len(self.levels) - index
-        return seeded_noise(seeds, number, level.tokens, level.channels, device)
+        return seeded_noise(seeds, number, level.tokens, level.channels, device, variant=kept)
 
     def _guided(
         self,

@@ -99,15 +99,23 @@ def evaluations(solver: str, steps: int) -> int:
 
 
 def seeded_noise(
-    seeds: Sequence[int], level: int, tokens: int, channels: int, device: torch.device
+    seeds: Sequence[int],
+    level: int,
+    tokens: int,
+    channels: int,
+    device: torch.device,
+    *,
+    variant: int = 0,
 ) -> Float[Tensor, "b m d"]:
     """Standard normal noise, one generator per row, so that a row depends on its seed alone.
 
-    Drawn on the CPU, so that a seed means the same noise on every device.
+    Drawn on the CPU, so that a seed means the same noise on every device. ``variant`` is 0 for new
+    shapes; each other number is another stream of the same seed.
     """
+    stream = (variant,) if variant else ()
     rows = [
         np.random.Generator(
-            np.random.Philox(np.random.SeedSequence((seed, level)))
+            np.random.Philox(np.random.SeedSequence((seed, level, *stream)))
         ).standard_normal((tokens, channels), dtype=np.float32)
         for seed in seeds
     ]

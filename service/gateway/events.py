@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service import contract
+from service.errors import QueueUnavailable
 from service.gateway.submission import Call, JobService
 from service.gateway.views import artifact_view
 from service.jobqueue.waiters import JobWaiters
@@ -69,8 +70,12 @@ class JobEvents:
                 if artifact.seq > seen:
                     data = artifact_view(job, artifact)
                     yield JobEvent(EventKind.ARTIFACT, artifact.seq, data)
-            view = await self._jobs.view(job)
-            if job.seq > seen or view.queue_position != position:
+            try:
+                view = await self._jobs.view(job)
+            except QueueUnavailable:
+                continue  # Redis went away in between: the next reading tells
+            news = job.seq > seen or view.queue_position != position
+            if news or (job.state.terminal and job.seq != after):
                 yield JobEvent(_kind(job, before), job.seq, view)
             seen, before, position = max(job.seq, seen), job, view.queue_position
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from service import contract
 from service.errors import Canceled, InternalError, ServiceError
-from service.jobs import Artifact, Job, JobState, ShapeRecord
+from service.jobs import Artifact, Job, JobState, ShapeRecord, Stage
 
 _LEAST_PROGRESS = 0.02
 """Below this an estimate from the progress so far would be noise."""
@@ -39,9 +39,8 @@ def job_view(job: Job, *, position: int | None = None, wait_s: float | None = No
         input={name: value for name, value in job.params.items() if value is not None},
         model=result.get("model"),
         shapes=result.get("shapes", ()),
-        timings_ms=job.timings_ms,
-        links={"self": path, "events": f"{path}/events"}
-        | ({} if job.state.terminal else {"cancel": path}),
+        timings_ms={name: job.timings_ms.get(name, 0.0) for name in ("queue", *Stage)},
+        links={"self": path, "events": f"{path}/events", "cancel": path},
         error=_error_info(job),
     )
 

@@ -18,6 +18,7 @@ from service.pb.lagem_pb2_grpc import add_LagemServiceServicer_to_server
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 
+_MOST_CALLS = 1000  # at once; more are refused as RESOURCE_EXHAUSTED
 _KEEPALIVE_MS = 60_000
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -38,7 +39,11 @@ class GrpcServer:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._server = grpc.aio.server(interceptors=[CallInterceptor(gateway)], options=_OPTIONS)
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(gateway)],
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=_MOST_CALLS,
+        )
         self._draining: asyncio.Task[None] | None = None
         self.port = 0
 

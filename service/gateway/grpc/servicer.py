@@ -36,10 +36,12 @@ class LagemServicer(LagemServiceServicer):
         self, request_iterator: AsyncIterator[pb.EncodeRequest], context: Context
     ) -> pb.EncodeResponse:
         messages = aiter(request_iterator)
-        options = await received_options(messages)
+        settings = self._gateway.settings
+        options = await received_options(messages, settings.upload_timeout_s)
         wanted = translate.encode_request(options)
-        limit = self._gateway.settings.max_upload_bytes
-        async with received_chunks(messages, max_bytes=limit) as upload:
+        async with received_chunks(
+            messages, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
+        ) as upload:
             jobs = self._gateway.jobs
             waiting = self._waiting(options, context)
             job = await waiting.job(lambda call: jobs.encode(wanted, upload, call))

@@ -5,18 +5,13 @@ local id, operation, priority = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local entry = get(id, 'entry')
 if get(id, 'state') ~= 'queued' or not entry then return -1 end
 
-local function delivered_up_to(stream)
-  local groups = redis.call('EXISTS', stream) == 1 and redis.call('XINFO', 'GROUPS', stream) or {}
-  if not groups[1] then return '0-0' end
-  for i = 1, #groups[1], 2 do
-    if groups[1][i] == 'last-delivered-id' then return groups[1][i + 1] end
-  end
-end
-
+-- Workers fetch ahead of what they start, so a delivered entry may wait as well: its job tells.
 local ahead = 0
 for p = 0, priority do
   local stream = PREFIX .. 'q:' .. operation .. ':' .. p
   local upto = p == priority and '(' .. entry or '+'
-  ahead = ahead + #redis.call('XRANGE', stream, '(' .. delivered_up_to(stream), upto)
+  for _, item in ipairs(redis.call('XRANGE', stream, '-', upto)) do
+    if get(item[2][2], 'state') == 'queued' then ahead = ahead + 1 end
+  end
 end
 return ahead

@@ -86,8 +86,11 @@ def test_levels_finer_than_the_guidance_level_are_conditional_alone(cascade: Cas
     assert torch.equal(partly.levels[0], guided.levels[0])
     assert not torch.equal(partly.levels[1], guided.levels[1])
     child = sample(cascade, [5], guidance=3.0, guidance_level=3, kept=plain.levels[:1])
-    for one, other in zip(child.levels, plain.levels, strict=True):
+    unguided = sample(cascade, [5], kept=plain.levels[:1])
+    for one, other in zip(child.levels, unguided.levels, strict=True):
         assert torch.equal(one, other)
+    # The parent's seed gives another child than the parent itself.
+    assert not torch.equal(child.levels[1], plain.levels[1])
 
 
 def test_samples_without_category_have_none_on_any_level(cascade: Cascade) -> None:

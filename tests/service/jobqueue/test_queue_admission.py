@@ -133,7 +133,10 @@ async def test_positions_count_the_waiting_jobs_ahead(queue: JobQueue) -> None:
     await queue.submit(new_job(operation=Operation.ENCODE))
     line = (urgent, first, second, patient)
     assert [await queue.position(job) for job in line] == [0, 1, 2, 3]
-    await queue.fetch("alice", [Operation.GENERATE], 2)
+    fetched = await queue.fetch("alice", [Operation.GENERATE], 2)
+    assert [await queue.position(job) for job in line[2:]] == [2, 3]  # these wait as well
+    for entry in fetched:
+        assert await queue.claim("alice", entry)
     assert [await queue.position(job) for job in line[2:]] == [0, 1]
 
 
