@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt64
 
-from model.geometry.words import FIRST, SAMPLES, SIDE, STRIDES, ahead, members, over_corners, pack
+from model.geometry.words import FIRST, SAMPLES, SIDE, STRIDES, ahead, entered, members, pack
 
 OFFSETS = np.array(list(itertools.product((0, 1), repeat=3)))
 """From a cell's lowest corner to all of them, or from a block to those ahead of it, (8, 3)."""
@@ -139,10 +139,8 @@ class Blocks:
         """Those blocks alone that hold corners of the cells which the surface enters."""
         clusters = self.clusters(self.with_corners_in(self.keys[1:]))
         rows = self.rows(clusters)
-        known, positive = self.known[rows], self.positive[rows]
-        entered = over_corners(positive, np.bitwise_or)
-        entered &= over_corners(known & ~positive, np.bitwise_or)
-        keys = self.distinct(clusters[..., entered != 0])
+        cells = entered(self.known[rows], self.positive[rows])
+        keys = self.distinct(clusters[..., cells != 0])
         keys = keys[self.rows(keys) > 0]
         kept, rows = Blocks(self._cells), self.rows(keys)
         kept._make(keys)

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8, UInt64
 from model.geometry.blocks import LOCAL, OFFSETS, Blocks
 from model.geometry.cubes import cube_cases
 from model.geometry.isosurface import NUDGE
-from model.geometry.words import SAMPLES, SIDE, STRIDES, at_corners, over_corners, unpack
+from model.geometry.words import SAMPLES, SIDE, STRIDES, at_corners, entered, over_corners, unpack
 
 _CHUNK = 4096  # blocks at once: temporary arrays stay small
 _BELOW = (np.uint64(1) << np.arange(SAMPLES, dtype=np.uint64)) - np.uint64(1)
@@ -102,11 +102,9 @@ def _faces(blocks: Blocks, edges: _Edges, keys: Int64[np.ndarray, "n"]) -> Int64
     """The triangles of some blocks' cells, cell by cell."""
     rows = blocks.rows(blocks.clusters(keys))
     known, positive = blocks.known[rows], blocks.positive[rows]
-    entered = over_corners(positive, np.bitwise_or)
-    entered &= over_corners(known & ~positive, np.bitwise_or)
-    entered &= over_corners(known, np.bitwise_and)
-    some = np.flatnonzero(entered)
-    cells = np.flatnonzero(unpack(entered[some]))
+    meshed = entered(known, positive) & over_corners(known, np.bitwise_and)
+    some = np.flatnonzero(meshed)
+    cells = np.flatnonzero(unpack(meshed[some]))
     cases = _cases(positive[..., some])[cells]
     places = 3 * rows[..., some].reshape(len(OFFSETS), -1).T[..., None] + np.arange(3)
     table = cube_cases()

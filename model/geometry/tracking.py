@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt64
 
 from model.geometry.blocks import OFFSETS, Blocks
-from model.geometry.words import corners_of, over_corners, pack
+from model.geometry.words import corners_of, entered, over_corners, pack
 
 _PLANES = 4  # of a grid that is asked whole, at once
 _BLOCKS = 8192  # whose samples are asked at once
@@ -120,10 +120,9 @@ class _Level:
         while len(keys):
             clusters = blocks.clusters(blocks.with_corners_in(keys))
             rows = blocks.rows(clusters)
-            known, positive = blocks.known[rows], blocks.positive[rows]
-            entered = over_corners(positive, np.bitwise_or)
-            entered &= over_corners(known & ~positive, np.bitwise_or)
-            keys = self._learn_corners(clusters, entered & over_corners(~known, np.bitwise_or))
+            known = blocks.known[rows]
+            cells = entered(known, blocks.positive[rows])
+            keys = self._learn_corners(clusters, cells & over_corners(~known, np.bitwise_or))
 
     def _learn_corners(
         self, clusters: Int64[np.ndarray, "2 2 2 n"], cells: UInt64[np.ndarray, "n"]

@@ -84,3 +84,12 @@ def corners_of(cells: UInt64[np.ndarray, "n"]) -> UInt64[np.ndarray, "2 2 2 n"]:
         own = words | (words & ~last) << stride
         words = np.stack([own, (words & last) >> (SIDE - 1) * stride])
     return words
+
+
+def entered(
+    known: UInt64[np.ndarray, "2 2 2 n"], positive: UInt64[np.ndarray, "2 2 2 n"]
+) -> UInt64[np.ndarray, "n"]:
+    """A word a cluster: the cells of which two known corners differ in sign."""
+    cells: UInt64[np.ndarray, "n"] = over_corners(positive, np.bitwise_or)
+    cells &= over_corners(known & ~positive, np.bitwise_or)
+    return cells
