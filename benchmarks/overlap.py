@@ -26,6 +26,9 @@ class Quiet:
     def progress(self, job_id: str, stage: Stage, progress: float) -> None:
         pass
 
+    def computed(self, shapes: int) -> None:
+        pass
+
     def showed(self, job_id: str, artifact: Artifact) -> None:
         pass
 
@@ -41,7 +44,7 @@ def tables(bench: Bench) -> Iterator[Table]:
     with tempfile.TemporaryDirectory() as folder:
         settings = WorkerSettings(data_dir=Path(folder))
         store, finish = LocalBlobStore(settings.blob_dir), FinishingProcess(settings)
-        engine = Engine(bench.pipeline, store, finish)
+        engine = Engine(bench.pipeline, store, finish, settings)
         wall(engine, jobs(bench, 32, None), beside=True)  # a warm-up
         rows = []
         for resolution, faces in bench.pick(cases, ((32, None), (32, 200))):

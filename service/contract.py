@@ -311,13 +311,17 @@ class Job(Result):
 
 
 class Artifact(Result):
-    """A mesh to look at while a job goes on: coarser than the result that it makes way for."""
+    """A mesh to look at: coarse ones while a job goes on, then the one it was asked for."""
 
     object: Literal["artifact"] = "artifact"
     job: str
     sample: int = Field(description="Index of the shape, among those of the job.")
+    shape: str = Field(description="Id of the shape.")
     resolution: int = Field(description="Cells on each side of its grid.")
-    format: Literal["glb"] = "glb"
+    final: bool = Field(
+        description="True for the mesh that was asked for, at the `url` of the shape's mesh."
+    )
+    format: MeshFormat
     url: str
     bytes: int
     faces: int

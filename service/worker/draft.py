@@ -54,6 +54,7 @@ class Preview:
     """
 
     job_id: str
+    shape_id: str
     attempt: int
     sample: int
     resolution: int

@@ -35,6 +35,10 @@ class ProgressMeter:
         self._samples = samples
         self._value = 0.0
 
+    def skip_latents(self) -> None:
+        """All latents are there already: what is left to do are surfaces, and counts as all."""
+        self._latents = {}
+
     def at(self, stage: Stage, fraction: float, sample: int = 0) -> float:
         """Progress of the job, 0 to 1; never less than it was before.
 
