@@ -246,8 +246,8 @@ class Shape(Result):
     )
     reused: bool = Field(
         default=False,
-        description="The same request had made this shape before: nothing was computed anew but,"
-        " where needed, its mesh.",
+        description="An equal request made this shape, before or at the same moment: nothing was"
+        " computed for this one but its mesh.",
     )
     expires_at: AwareDatetime | None = Field(
         default=None,

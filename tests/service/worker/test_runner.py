@@ -144,3 +144,13 @@ async def test_a_batch_runs_while_the_one_before_is_finished(
     marker.touch()
     assert (await finished(queue, slow)).state is JobState.SUCCEEDED
     assert (await finished(queue, third)).state is JobState.SUCCEEDED
+
+
+async def test_shapes_are_counted_by_whether_they_were_computed(
+    queue: JobQueue, worker: Worker
+) -> None:
+    for computed, reused in ((2, 0), (1, 3)):
+        job, _ = await queue.submit(new_job(computed=computed, reused=reused))
+        await finished(queue, job)
+    await until(lambda: worker.sample("lagem_shapes_reused_total", op="generate") == 3)
+    assert worker.sample("lagem_shapes_computed_total", op="generate") == 3
