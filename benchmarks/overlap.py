@@ -85,7 +85,8 @@ def wall(engine: Engine, batches: list[Job], *, beside: bool) -> float:
 
 
 def jobs(bench: Bench, resolution: int, faces: int | None) -> list[Job]:
-    """Generations, as the queue would hand them over."""
+    """Generations, as the queue would hand them over, of a new caller: nothing is reused."""
+    tenant = new_id("job")
     defaults = bench.pipeline.info.defaults
     count = bench.pick(JOBS, 2)
     params: dict[str, Any] = {
@@ -106,7 +107,7 @@ def jobs(bench: Bench, resolution: int, faces: int | None) -> list[Job]:
             progress=0.0,
             params=params | {"seed": seed},
             input_ref=None,
-            tenant="anonymous",
+            tenant=tenant,
             priority=1,
             batch_key="",
             attempts=1,
