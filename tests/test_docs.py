@@ -15,7 +15,7 @@ from service.contract import (
     ResampleRequest,
 )
 from service.errors import ErrorCode
-from service.gateway.routes import events, jobs, operations, shapes, system
+from service.gateway.routes import docs, events, jobs, operations, shapes, system
 from service.settings import variable_names
 from service.telemetry import GatewayMetrics, WorkerMetrics
 
@@ -37,7 +37,7 @@ def metrics() -> Iterator[str]:
 
 
 def routes() -> Iterator[str]:
-    for router in (operations, shapes, jobs, events, system):
+    for router in (operations, shapes, jobs, events, system, docs):
         for route in router.router.routes:
             path: str = route.path  # type: ignore[attr-defined]
             yield path.replace("{shape_id}", "{id}").replace("{job_id}", "{id}")

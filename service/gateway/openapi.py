@@ -167,6 +167,10 @@ def document(app: FastAPI, *, keys: bool = False) -> dict[str, Any]:
             routes=app.routes,
             tags=app.openapi_tags,
         )
+        for operation in (each for path in schema["paths"].values() for each in path.values()):
+            operation["summary"] = _summary(operation["description"])
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter["schema"])
         components = schema.setdefault("components", {}).setdefault("schemas", {})
         components["Problem"] = Problem.model_json_schema(ref_template=_REFERENCE + "{model}")
         if keys:
@@ -176,3 +180,18 @@ def document(app: FastAPI, *, keys: bool = False) -> dict[str, Any]:
                 schema["paths"][path]["get"]["security"] = []
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _summary(description: str) -> str:
+    """The first sentence: what the route is in a list of all."""
+    sentence = description.partition("\n\n")[0].replace("\n", " ").partition(". ")[0]
+    return sentence.replace("`", "").rstrip(".")
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter that may be left out: it cannot be sent as null."""
+    match schema.get("anyOf"):
+        case [dict(given), {"type": "null"}]:
+            rest = {name: value for name, value in schema.items() if name != "anyOf"}
+            return {**given, **rest}
+    return schema

@@ -28,7 +28,7 @@ from service.pb.lagem_pb2_grpc import LagemServiceStub
 from service.settings import GatewaySettings
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.test_main import await_answer, free_port
-from tests.service.gateway.test_operations import sphere_bytes
+from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import GrpcDriver, Refusal
 from tests.service.transport.test_grpc import refused, running
 
