@@ -30,10 +30,14 @@ REQUESTS = (
 )
 
 
-def metrics() -> Iterator[str]:
-    for kind in (GatewayMetrics, WorkerMetrics):
+def metrics() -> dict[str, str]:
+    """Which process shows each metric."""
+    of: dict[str, str] = {}
+    for process, kind in (("gateway", GatewayMetrics), ("worker", WorkerMetrics)):
         for family in kind(CollectorRegistry(), version="0").registry.collect():
-            yield f"{family.name}_total" if family.type == "counter" else family.name
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            of[name] = "both" if name in of else process
+    return of
 
 
 def routes() -> Iterator[str]:
@@ -67,6 +71,6 @@ def test_each_setting_is_described(name: str) -> None:
     assert f"| `{name}` |" in (DOCS / "operations.md").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(set(metrics())))
-def test_each_metric_is_described(name: str) -> None:
-    assert f"| `{name}` |" in (DOCS / "operations.md").read_text()
+@pytest.mark.parametrize(("name", "process"), sorted(metrics().items()))
+def test_each_metric_is_described_with_its_place(name: str, process: str) -> None:
+    assert f"| `{name}` | {process} |" in (DOCS / "operations.md").read_text()

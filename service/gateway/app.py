@@ -22,6 +22,7 @@ from service.gateway.middleware import Authentication, BodyLimit, Observation
 from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
 from service.gateway.preference import Preference
+from service.gateway.protocol import METRICS_STATE
 from service.gateway.routes import docs, operations, shapes, system
 from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
@@ -143,7 +144,7 @@ async def _lifespan(
     metrics: GatewayMetrics,
     draining: asyncio.Event,
     beside: _Beside | None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[dict[str, object]]:
     assert settings.redis_url is not None
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis_url)
@@ -171,7 +172,7 @@ async def _lifespan(
         )
         if beside is not None:
             await stack.enter_async_context(beside(gateway))
-        yield
+        yield {METRICS_STATE: metrics}
 
 
 def _ingest_limits(settings: GatewaySettings) -> IngestLimits:

@@ -1,14 +1,23 @@
-"""HTTP on a connection: uvicorn's protocol, bounded, and with problems as its own refusals."""
+"""HTTP on a connection: uvicorn's protocol, bounded, and with problems as its own refusals.
+
+A refusal is counted and logged like a request, though none reached the app: ``GatewayMetrics`` are
+in the state that the app's lifespan gives to the server, under ``METRICS_STATE``.
+"""
 
 import asyncio
 import http
 import secrets
 from typing import Any, ClassVar
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.errors import MalformedRequest
 from service.gateway.problem import problem_response
+from service.telemetry import GatewayMetrics, LogField
+
+METRICS_STATE = "metrics"
+_UNKNOWN = "unknown"
 
 
 class ProblemProtocol(HttpToolsProtocol):
@@ -77,8 +86,26 @@ class ProblemProtocol(HttpToolsProtocol):
         In the middle of a response nothing can be said any more.
         """
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(_refusal(msg))
+            request_id = f"req_{secrets.token_hex(12)}"
+            error = MalformedRequest(
+                msg, suggestion="Check the request line, the headers, and how the body is framed."
+            )
+            self.transport.write(_refusal(error, request_id))
+            self._record(error, request_id)
         self.transport.close()
+
+    def _record(self, error: MalformedRequest, request_id: str) -> None:
+        status = error.spec.http
+        metrics: GatewayMetrics | None = self.app_state.get(METRICS_STATE)
+        if metrics is not None:
+            metrics.http_requests.labels(_UNKNOWN, "unmatched", str(status)).inc()
+        structlog.get_logger("gateway.access").info(
+            "request",
+            **{LogField.REQUEST_ID: request_id, LogField.CODE: error.code},
+            method=_UNKNOWN,
+            status=status,
+            detail=error.detail,
+        )
 
     def _too_slow(self) -> None:
         if not self.transport.is_closing():
@@ -92,11 +119,7 @@ class ProblemProtocol(HttpToolsProtocol):
             self._head_timer = None
 
 
-def _refusal(detail: str) -> bytes:
-    request_id = f"req_{secrets.token_hex(12)}"
-    error = MalformedRequest(
-        detail, suggestion="Check the request line, the headers, and how the body is framed."
-    )
+def _refusal(error: MalformedRequest, request_id: str) -> bytes:
     response = problem_response(error, path="", request_id=request_id)
     response.headers["x-request-id"] = request_id
     response.headers["connection"] = "close"
