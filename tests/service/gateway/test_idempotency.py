@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from service.store.local import LocalBlobStore
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.wire import code_of, sphere_bytes
+from tests.service.gateway.wire import code_of, latents_bytes, sphere_bytes
 
 
 async def test_idempotency(client: httpx.AsyncClient, worker: FakeWorker) -> None:
@@ -35,3 +36,23 @@ async def test_idempotency_covers_the_body(
     folder = blobs._root / "inputs"
     assert {file.stem for file in folder.glob("*.npy")} >= {first.json()["id"]}
     assert again.json()["id"] in {job.id for job in worker.seen}
+
+
+async def test_every_operation_takes_a_key(client: httpx.AsyncClient, worker: FakeWorker) -> None:
+    for path, content in [("/resample?seed=1", latents_bytes()), ("/decode", latents_bytes())]:
+        headers = {"Idempotency-Key": f"key-of-{path}"}
+        first = await client.post(path, content=content, headers=headers)
+        again = await client.post(path, content=content, headers=headers)
+        assert again.json()["id"] == first.json()["id"]
+        assert again.headers["idempotent-replayed"] == "true"
+        other = await client.post(f"{path.partition('?')[0]}?resolution=32", headers=headers)
+        assert other.status_code == 422
+    assert len(worker.seen) == 2
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+async def test_a_key_has_a_length(client: httpx.AsyncClient, worker: FakeWorker, key: str) -> None:
+    response = await client.post("/generate", headers={"Idempotency-Key": key})
+    assert code_of(response) == (422, "invalid_parameter")
+    assert response.json()["param"] == "Idempotency-Key"
+    assert worker.seen == []

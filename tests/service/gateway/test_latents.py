@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 
 import httpx
 import numpy as np
 import pytest
 import trimesh
+from safetensors.numpy import save
 
 from model.latentfile import LatentFile
 from tests.service.gateway.fakeworker import LEVELS, MODEL, FakeWorker, drawn_levels
@@ -115,3 +118,72 @@ async def test_other_weights_on_demand(client: httpx.AsyncClient, worker: FakeWo
     response = await client.post("/decode?any_weights=true", content=latents_bytes("cd" * 32))
     assert response.status_code == 200, response.text
     assert response.json()["shapes"][0]["latents"]["3"]["shape"] == list(LEVELS[3])
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+LEVEL_ARRAYS = {f"level{level}": vectors for level, vectors in drawn_levels(0).items()}
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (save(LEVEL_ARRAYS | {"level1": np.full(LEVELS[1], np.nan, np.float32)}), "level1"),
+        (npz(**LEVEL_ARRAYS | {"level2": np.full(LEVELS[2], np.inf, np.float32)}), "level2"),
+        (npz(level3=LEVEL_ARRAYS["level3"]), "level"),
+        (npz(**LEVEL_ARRAYS | {"level3": np.array([{}], dtype=object)}), "level3"),
+        (npz(**LEVEL_ARRAYS | {"level3": LEVEL_ARRAYS["level3"][None]}), "level3"),
+        (npz(**LEVEL_ARRAYS, level4=np.ones((1, 1), np.float32)), "level4"),
+    ],
+)
+async def test_latents_that_are_not_what_they_should_be_are_told_apart(
+    client: httpx.AsyncClient, worker: FakeWorker, content: bytes, cause: str
+) -> None:
+    for path in ("/decode?any_weights=true", "/resample?any_weights=true"):
+        response = await client.post(path, content=content)
+        assert code_of(response) == (422, "invalid_latents")
+        assert cause in response.json()["detail"]
+    assert worker.seen == []
+
+
+async def test_latents_may_be_a_form(client: httpx.AsyncClient, worker: FakeWorker) -> None:
+    files = {"file": ("shape.npz", npz(**LEVEL_ARRAYS), "application/octet-stream")}
+    response = await client.post("/decode?any_weights=true", files=files)
+    assert response.status_code == 200, response.text
+
+
+async def test_downloaded_latents_say_where_they_come_from(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    (shape,) = (await generated(client))["shapes"]
+    response = await client.get(f"/shapes/{shape['id']}/latents")
+    latents = LatentFile.from_safetensors(response.content)
+    assert (
+        latents.metadata.items()
+        >= {
+            "shape": shape["id"],
+            "model": MODEL["name"],
+            "weights_sha256": MODEL["weights_sha256"],
+            "category": "table",
+            "seed": "7",
+        }.items()
+    )
+    assert json.loads(latents.metadata["normalization"]) == shape["normalization"]
+    for level, vectors in latents.levels.items():
+        digest = hashlib.sha256(vectors.tobytes()).hexdigest()
+        assert digest == shape["latents"][str(level)]["sha256"]
+
+
+async def test_latents_have_one_of_two_containers(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    path = f"/shapes/{(await generated(client))['shapes'][0]['id']}/latents"
+    refused = await client.get(f"{path}?format=pickle")
+    assert code_of(refused) == (422, "invalid_parameter")
+    with np.load(io.BytesIO((await client.get(f"{path}?format=npz")).content)) as arrays:
+        for level, size in LEVELS.items():
+            assert (arrays[f"level{level}"].shape, arrays[f"level{level}"].dtype) == (size, "f4")

@@ -54,6 +54,19 @@ async def test_every_operation_can_ask_every_sample(
         ("/generate?category=unicorn", "invalid_parameter", "category"),
         ("/generate?category=", "invalid_parameter", "category"),
         ("/resample?keep_level=1", "invalid_parameter", "keep_level"),
+        ("/resample?keep_level=4", "invalid_parameter", "keep_level"),
+        ("/generate?n=0", "invalid_parameter", "n"),
+        ("/generate?steps=129", "invalid_parameter", "steps"),
+        ("/generate?resolution=31", "invalid_parameter", "resolution"),
+        ("/generate?resolution=513", "invalid_parameter", "resolution"),
+        ("/generate?target_faces=3", "invalid_parameter", "target_faces"),
+        ("/encode?space=mine", "invalid_parameter", "space"),
+        ("/generate?filename=a.obj", "irrelevant_parameter", "filename"),
+        ("/generate?shape=shp_1", "irrelevant_parameter", "shape"),
+        ("/encode?category=table", "irrelevant_parameter", "category"),
+        ("/encode?any_weights=true", "irrelevant_parameter", "any_weights"),
+        ("/decode?guidance=2", "irrelevant_parameter", "guidance"),
+        ("/resample?level3=shp_1", "irrelevant_parameter", "level3"),
     ],
 )
 async def test_wrong_parameters_are_named(
@@ -66,6 +79,49 @@ async def test_wrong_parameters_are_named(
     assert param in problem["detail"] or "category" in problem["detail"]
     assert problem["suggestion"] or "times" in problem["detail"]
     assert worker.seen == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("n=1", "n=16", "seed=0", f"seed={2**64 - 1}", "steps=2", "steps=128"),
+        *("guidance=0", "guidance=100", "resolution=32", "resolution=512"),
+        *("target_faces=4", "format=glb", "format=obj", "format=ply", "format=stl"),
+    ],
+)
+async def test_the_ends_of_ranges_belong_to_them(
+    client: httpx.AsyncClient, worker: FakeWorker, query: str
+) -> None:
+    response = await client.post(f"/generate?category=table&{query}")
+    assert response.status_code == 200, response.text
+    name, _, value = query.partition("=")
+    assert str(response.json()["input"][name]).removesuffix(".0") == value
+
+
+@pytest.mark.parametrize(
+    ("path", "param", "code"),
+    [
+        ("/jobs?seed=1", "seed", "irrelevant_parameter"),
+        ("/jobs/job_1?limit=1", "limit", "irrelevant_parameter"),
+        ("/jobs/job_1/events?after=3", "after", "irrelevant_parameter"),
+        ("/shapes/shp_1?format=glb", "format", "irrelevant_parameter"),
+        ("/shapes/shp_1/mesh?seed=1", "seed", "irrelevant_parameter"),
+        ("/shapes/shp_1/mesh?colour=red", "colour", "unknown_parameter"),
+        ("/shapes/shp_1/mesh?resolution=513", "resolution", "invalid_parameter"),
+        ("/shapes/shp_1/mesh?format=fbx", "format", "invalid_parameter"),
+        ("/shapes/shp_1/latents?resolution=64", "resolution", "irrelevant_parameter"),
+        ("/shapes/shp_1/tree?depth=2", "depth", "unknown_parameter"),
+        ("/categories?n=1", "n", "irrelevant_parameter"),
+        ("/metrics?colour=red", "colour", "unknown_parameter"),
+        ("/?colour=red", "colour", "unknown_parameter"),
+    ],
+)
+async def test_lookups_refuse_parameters_by_name_too(
+    client: httpx.AsyncClient, path: str, param: str, code: str
+) -> None:
+    response = await client.get(path)
+    assert code_of(response) == (422, code)
+    assert response.json()["param"] == param
 
 
 async def test_valid_parameters_are_listed(client: httpx.AsyncClient) -> None:

@@ -13,7 +13,7 @@ import trimesh
 
 from model.latentfile import LatentFile
 from tests.service.gateway.fakeworker import FakeWorker, drawn_levels
-from tests.service.gateway.wire import code_of
+from tests.service.gateway.wire import code_of, latents_bytes, sphere_bytes
 
 
 async def test_the_mesh_itself_when_accepted(client: httpx.AsyncClient, worker: FakeWorker) -> None:
@@ -73,3 +73,24 @@ async def test_what_cannot_be_answered_is_refused_before_any_work(
     response = await client.post(f"/generate?{query}", headers={"Accept": accept})
     assert code_of(response) == expected
     assert worker.seen == []
+
+
+@pytest.mark.parametrize("accept", ["model/gltf-binary", "application/zip"])
+@pytest.mark.parametrize("path", ["/encode", "/resample?seed=1", "/decode"])
+async def test_every_operation_answers_with_a_mesh_or_everything(
+    client: httpx.AsyncClient, worker: FakeWorker, path: str, accept: str
+) -> None:
+    content = sphere_bytes() if path == "/encode" else latents_bytes()
+    response = await client.post(path, content=content, headers={"Accept": accept})
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == accept
+    if accept == "application/zip":
+        names = zipfile.ZipFile(io.BytesIO(response.content)).namelist()
+        assert {name.rpartition("/")[2] for name in names} == {
+            *("job.json", "mesh.glb", "latents.safetensors")
+        }
+        return
+    assert len(trimesh.load(io.BytesIO(response.content), file_type="glb", force="mesh").faces)
+    assert response.headers["x-lagem-job"] == worker.seen[0].id
+    shape = (await client.get(f"/shapes/{response.headers['x-lagem-shape']}")).json()
+    assert response.headers.get("x-lagem-seed", "None") == str(shape["seed"])

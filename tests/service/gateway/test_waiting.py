@@ -132,3 +132,15 @@ async def test_what_does_not_wait_says_nothing_of_preferences(
     for path in (mesh, "/jobs", "/livez", "/generate", "/nothing"):
         response = await client.get(path, headers={"Prefer": "wait=5"})
         assert "preference-applied" not in response.headers, path
+
+
+async def test_an_asynchronous_job_goes_on_when_its_caller_leaves(
+    client: httpx.AsyncClient, worker: FakeWorker, own_queue: JobQueue, gateway_url: str
+) -> None:
+    worker.open.clear()
+    async with httpx.AsyncClient(base_url=gateway_url) as caller:
+        job = (await caller.post("/generate", headers={"Prefer": "respond-async"})).json()
+    await asyncio.wait_for(worker.running.wait(), 5)
+    worker.open.set()
+    async with JobWaiters(own_queue) as waiters:
+        assert (await waiters.wait(job["id"], 5)).state is JobState.SUCCEEDED
