@@ -10,7 +10,7 @@ import secrets
 from typing import Any, ClassVar
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import MalformedRequest
 from service.gateway.problem import problem_response
@@ -37,6 +37,7 @@ class ProblemProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._fruitless = 0  # bytes since the last head, piece of a body, or end of a message
         self._head_timer: asyncio.TimerHandle | None = None
+        self._cycles: list[RequestResponseCycle] = []  # of requests not yet answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -44,9 +45,15 @@ class ProblemProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and tell every request on it: uvicorn tells the last one alone.
+
+        Else one that is answered while others wait behind it would write to what is closed.
+        """
         self._forget_timer()
         super().connection_lost(exc)
+        for cycle in self._cycles:
+            cycle.disconnected = not cycle.response_complete
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless that goes on without leading to anything."""
@@ -69,6 +76,9 @@ class ProblemProtocol(HttpToolsProtocol):
         self._fruitless = 0
         self._forget_timer()
         super().on_headers_complete()
+        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
+        if self.cycle is not None:
+            self._cycles.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body is there."""
