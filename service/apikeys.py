@@ -9,6 +9,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
+SHORTEST_KEY = 16
+"""Characters of a plain key: fewer could be guessed, since its hash costs nothing to try."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SCHEME = "sha256"
@@ -66,7 +69,8 @@ def check_name(name: str) -> str:
 def parse_keys(text: str) -> tuple[ApiKey, ...]:
     """The entries of ``LAGEM_API_KEYS``, separated by commas or white space.
 
-    Each is ``<name>:sha256:<hash>``, or a plain key, of which only the hash is kept.
+    Each is ``<name>:sha256:<hash>``, or a plain key of ``SHORTEST_KEY`` characters or more, of
+    which only the hash is kept.
 
     Raises:
         ValueError: an entry is neither. Tells which by its place: an entry may be secret.
@@ -83,6 +87,11 @@ def _parsed(entry: str, place: str) -> ApiKey:
     if not colon:
         if not (entry.isascii() and entry.isprintable()):
             raise ValueError(f"{place} has other characters than ASCII's: {_WAY_OUT}")
+        if len(entry) < SHORTEST_KEY:
+            raise ValueError(
+                f"{place} is a plain key of fewer than {SHORTEST_KEY} characters, which can be"
+                f" guessed: {_WAY_OUT}"
+            )
         return ApiKey.of(entry)
     scheme, _, digest = hashed.partition(":")
     if scheme != _SCHEME or not _SHA256.fullmatch(digest.lower()):

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import http.client
 import json
-import os
 import socket
 import sys
 import time
@@ -69,6 +68,7 @@ def serve(**flags: Any) -> None:
     _refuse_open_address(gateway)
     port = _free_port(gateway.host, gateway.port)
     grpc_port = _free_port(gateway.host, gateway.grpc_port, flag="--grpc-port")
+    worker_port = _worker_port(worker)
     try:
         with redis_server(gateway.redis_url, gateway.data_dir) as redis_url:
             common = {"redis_url": redis_url, "data_dir": str(gateway.data_dir.resolve())}
@@ -77,11 +77,10 @@ def serve(**flags: Any) -> None:
             listening["insecure"] = str(gateway.insecure)
             # Only hashes go on: a plain key ends here.
             common["api_keys"] = ",".join(key.line for key in gateway.api_keys)
-            probes = os.environ.get("LAGEM_WORKER_PORT", "0")
-            computing = {"device": worker.device, "worker_port": probes}
+            computing = {"device": worker.device, "worker_port": str(worker_port)}
             if worker.weights is not None:
                 computing["weights"] = str(worker.weights.resolve())
-            console = _Console(gateway, port, grpc_port, worker.weights)
+            console = _Console(gateway, port, grpc_port, worker_port, worker.weights)
             supervisor = Supervisor(
                 [
                     Part("service.gateway", _variables(common | listening)),
@@ -121,13 +120,19 @@ class _Console:
     """What a person at the terminal reads."""
 
     def __init__(
-        self, gateway: GatewaySettings, port: int, grpc_port: int, weights: Path | None
+        self,
+        gateway: GatewaySettings,
+        port: int,
+        grpc_port: int,
+        worker_port: int,
+        weights: Path | None,
     ) -> None:
         host = "127.0.0.1" if gateway.host in ("0.0.0.0", "::") else gateway.host  # noqa: S104
         self._address = (host, port)
         named = f"[{host}]" if ":" in host else host
         self._url = f"http://{named}:{port}"
         self._grpc = f"{named}:{grpc_port}"
+        self._worker = f"http://127.0.0.1:{worker_port}"
         self._data_dir = gateway.data_dir.resolve()
         self._weights = "the bundled starter model" if weights is None else str(weights.resolve())
         self._started = time.monotonic()
@@ -139,12 +144,13 @@ class _Console:
             "API": self._url,
             "Docs": f"{self._url}/docs",
             "gRPC": self._grpc,
+            "Metrics": f"{self._url}/metrics, of the worker {self._worker}/metrics",
             "Data": self._data_dir,
             "Model": self._weights,
         }
         click.echo(f"LaGeM {version('lagem')}")
         for name, value in lines.items():
-            click.echo(f"  {name:<7}{value}")
+            click.echo(f"  {name:<9}{value}")
         click.echo("Loading the model ...")
 
     def await_readiness(self, supervisor: Supervisor) -> None:
@@ -205,6 +211,12 @@ def _refuse_open_address(gateway: GatewaySettings) -> None:
             " server: set LAGEM_API_KEYS (`lagem key` makes one), listen on 127.0.0.1, or add"
             " --insecure"
         )
+
+
+def _worker_port(worker: WorkerSettings) -> int:
+    """Where the worker shows its metrics: at a free port, unless the environment names one."""
+    wanted = worker.worker_port if "worker_port" in worker.model_fields_set else 0
+    return _free_port("0.0.0.0", wanted, flag="LAGEM_WORKER_PORT")  # noqa: S104 (as the worker)
 
 
 def _free_port(host: str, port: int, *, flag: str = "--port") -> int:

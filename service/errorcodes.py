@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     WEIGHTS_MISMATCH = auto()
     UNAUTHENTICATED = auto()
     FORBIDDEN = auto()
+    HOST_NOT_ALLOWED = auto()
     NOT_FOUND = auto()
     JOB_FINAL = auto()
     CAPABILITY_MISSING = auto()
@@ -99,7 +100,10 @@ ERROR_SPECS: Mapping[ErrorCode, ErrorSpec] = MappingProxyType(
             422, "INVALID_ARGUMENT", "The latents were made by another model"
         ),
         ErrorCode.UNAUTHENTICATED: ErrorSpec(401, "UNAUTHENTICATED", "A valid API key is required"),
-        ErrorCode.FORBIDDEN: ErrorSpec(403, "PERMISSION_DENIED", "This API key may not do this"),
+        ErrorCode.FORBIDDEN: ErrorSpec(403, "PERMISSION_DENIED", "This caller may not do this"),
+        ErrorCode.HOST_NOT_ALLOWED: ErrorSpec(
+            421, "PERMISSION_DENIED", "The server does not answer to this name"
+        ),
         ErrorCode.NOT_FOUND: ErrorSpec(404, "NOT_FOUND", "There is nothing here"),
         ErrorCode.JOB_FINAL: ErrorSpec(409, "ABORTED", "The job has already ended"),
         ErrorCode.CAPABILITY_MISSING: ErrorSpec(409, "ABORTED", "The loaded model cannot do this"),

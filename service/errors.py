@@ -25,7 +25,8 @@
     │       └── WeightsMismatch          weights_mismatch
     ├── AccessError                  the caller may not do this
     │   ├── Unauthenticated          unauthenticated
-    │   └── Forbidden                forbidden
+    │   ├── Forbidden                forbidden
+    │   └── HostNotAllowed           host_not_allowed
     ├── StateError                   the thing asked for is not there, or not in the right state
     │   ├── NotFound                 not_found
     │   ├── JobFinal                 job_final
@@ -211,6 +212,10 @@ class Unauthenticated(AccessError, code=ErrorCode.UNAUTHENTICATED):
 
 class Forbidden(AccessError, code=ErrorCode.FORBIDDEN):
     """A known caller without the right to do this."""
+
+
+class HostNotAllowed(AccessError, code=ErrorCode.HOST_NOT_ALLOWED):
+    """The request names a host that this server does not answer to."""
 
 
 class StateError(ServiceError):

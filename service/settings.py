@@ -46,7 +46,7 @@ def _keys(value: object) -> object:
     return parse_keys(value) if isinstance(value, str) else value
 
 
-def _origins(value: object) -> object:
+def _names(value: object) -> object:
     return tuple(re.split(r"[,\s]+", value.strip(" ,"))) if isinstance(value, str) else value
 
 
@@ -54,6 +54,7 @@ ApiKeys = Annotated[tuple[ApiKey, ...], NoDecode, BeforeValidator(_keys)]
 """Hashes as soon as they are read: no plain key stays in the settings."""
 
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
 class Settings(BaseSettings):
@@ -147,10 +148,15 @@ class GatewaySettings(Settings):
         description="Submissions a minute for each caller; 0: any number; none: 120 with API keys,"
         " any number without.",
     )
-    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_origins)] = Field(
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_names)] = Field(
         default=(),
         description="Origins whose web pages may call, such as https://example.org, separated by"
         " commas.",
+    )
+    allowed_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_names)] = Field(
+        default=(),
+        description="Host names to answer to beside localhost, separated by commas; read on a"
+        " loopback address without API keys.",
     )
     wait_s: float = Field(
         default=30.0, ge=0, le=60, description="How long a submission waits for its job."
@@ -183,6 +189,11 @@ class GatewaySettings(Settings):
         default = _RATE_WITH_KEYS if self.api_keys else 0
         per_minute = default if self.rate is None else self.rate
         return CallerLimits(per_minute=per_minute, live_jobs=self.tenant_cap)
+
+    @property
+    def local_only(self) -> bool:
+        """True where only programs of this machine may call, and need no key for it."""
+        return is_loopback(self.host) and not self.api_keys
 
     @property
     def unguarded(self) -> bool:

@@ -15,7 +15,7 @@ from service.contract import (
     ResampleRequest,
 )
 from service.errors import ErrorCode
-from service.gateway.routes import events, jobs, operations, shapes, system
+from service.gateway.routes import docs, events, jobs, operations, shapes, system
 from service.settings import variable_names
 from service.telemetry import GatewayMetrics, WorkerMetrics
 
@@ -30,14 +30,18 @@ REQUESTS = (
 )
 
 
-def metrics() -> Iterator[str]:
-    for kind in (GatewayMetrics, WorkerMetrics):
+def metrics() -> dict[str, str]:
+    """Which process shows each metric."""
+    of: dict[str, str] = {}
+    for process, kind in (("gateway", GatewayMetrics), ("worker", WorkerMetrics)):
         for family in kind(CollectorRegistry(), version="0").registry.collect():
-            yield f"{family.name}_total" if family.type == "counter" else family.name
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            of[name] = "both" if name in of else process
+    return of
 
 
 def routes() -> Iterator[str]:
-    for router in (operations, shapes, jobs, events, system):
+    for router in (operations, shapes, jobs, events, system, docs):
         for route in router.router.routes:
             path: str = route.path  # type: ignore[attr-defined]
             yield path.replace("{shape_id}", "{id}").replace("{job_id}", "{id}")
@@ -67,6 +71,6 @@ def test_each_setting_is_described(name: str) -> None:
     assert f"| `{name}` |" in (DOCS / "operations.md").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(set(metrics())))
-def test_each_metric_is_described(name: str) -> None:
-    assert f"| `{name}` |" in (DOCS / "operations.md").read_text()
+@pytest.mark.parametrize(("name", "process"), sorted(metrics().items()))
+def test_each_metric_is_described_with_its_place(name: str, process: str) -> None:
+    assert f"| `{name}` | {process} |" in (DOCS / "operations.md").read_text()

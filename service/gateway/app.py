@@ -12,16 +12,20 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service.gateway import problem
 from service.gateway.access import Access
+from service.gateway.browserguard import HostGuard, OriginGuard
 from service.gateway.catalogue import ModelCatalogue
 from service.gateway.events import JobEvents
+from service.gateway.head import Head
 from service.gateway.ingest import MeshIngest
 from service.gateway.limits import IngestLimits
-from service.gateway.middleware import Authentication, BodyLimit, Observation, OriginGuard
+from service.gateway.middleware import Authentication, BodyLimit, Observation
 from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
+from service.gateway.preference import Preference
+from service.gateway.protocol import METRICS_STATE
+from service.gateway.routes import docs, operations, shapes, system
 from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
-from service.gateway.routes import operations, shapes, system
 from service.gateway.shapes import ShapeService
 from service.gateway.state import Gateway
 from service.gateway.submission import JobService
@@ -85,6 +89,7 @@ def create_app(
             beside=beside,
         ),
         dependencies=[Depends(check_parameter_names)],
+        openapi_url=None,  # service.gateway.routes.docs
         openapi_tags=TAGS,
         responses=PROBLEMS,
     )
@@ -94,6 +99,7 @@ def create_app(
         job_routes.router,
         event_routes.router,
         system.router,
+        docs.router,
     )
     for router in routers:
         app.include_router(router)
@@ -108,21 +114,25 @@ def _surround(
     app: FastAPI, settings: GatewaySettings, access: Access, metrics: GatewayMetrics
 ) -> None:
     """Add the middleware; what is added last is the outermost."""
+    app.add_middleware(Head)
     app.add_middleware(
         BodyLimit, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
     )
     app.add_middleware(Authentication, access=access)
     if not access.needs_key:
         app.add_middleware(OriginGuard, allowed=settings.cors_origins)
+    if settings.local_only:
+        app.add_middleware(HostGuard, allowed=settings.allowed_hosts)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "DELETE"),
+            allow_methods=("GET", "HEAD", "POST", "DELETE"),
             allow_headers=_CORS_REQUEST_HEADERS,
             expose_headers=_CORS_RESPONSE_HEADERS,
         )
     app.add_middleware(Observation, metrics=metrics)
+    app.add_middleware(Preference, default_s=settings.wait_s)
 
 
 @asynccontextmanager
@@ -134,7 +144,7 @@ async def _lifespan(
     metrics: GatewayMetrics,
     draining: asyncio.Event,
     beside: _Beside | None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[dict[str, object]]:
     assert settings.redis_url is not None
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis_url)
@@ -162,7 +172,7 @@ async def _lifespan(
         )
         if beside is not None:
             await stack.enter_async_context(beside(gateway))
-        yield
+        yield {METRICS_STATE: metrics}
 
 
 def _ingest_limits(settings: GatewaySettings) -> IngestLimits:

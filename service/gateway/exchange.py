@@ -17,7 +17,6 @@ from service.gateway.negotiation import (
     Representation,
     Waiting,
     preferred_representation,
-    preferred_waiting,
 )
 from service.gateway.quota import quota_headers
 from service.gateway.shapes import MeshFile
@@ -51,8 +50,7 @@ def call_of(
 
 def waiting_of(
     request: Request,
-    gateway: GatewayOf,
-    prefer: Annotated[
+    prefer: Annotated[  # noqa: ARG001 (for the OpenAPI document)
         list[str] | None,
         Header(
             alias="Prefer",
@@ -61,8 +59,7 @@ def waiting_of(
     ] = None,
 ) -> Waiting:
     """How long the caller wants to wait, from the headers."""
-    waiting = preferred_waiting(",".join(prefer or ()), gateway.settings.wait_s)
-    request.state.preference_applied = waiting.applied
+    waiting: Waiting = request.state.waiting  # read by service.gateway.preference
     return waiting
 
 
@@ -103,7 +100,6 @@ class Exchange:
         else:
             response = await self.accepted(job)
         response.headers.update(await quota_headers(self.gateway.jobs, self.call))
-        response.headers["Preference-Applied"] = self.waiting.applied
         response.headers["Vary"] = "Accept, Prefer"
         if submission.replayed:
             response.headers["Idempotent-Replayed"] = "true"

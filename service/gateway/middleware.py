@@ -4,22 +4,15 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Collection
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import (
-    Forbidden,
-    InternalError,
-    MalformedRequest,
-    ServiceError,
-    Unauthenticated,
-)
+from service.errors import InternalError, MalformedRequest, Unauthenticated
 from service.gateway.access import Access
-from service.gateway.problem import problem_response
+from service.gateway.problem import problem_response, refuse
+from service.gateway.routes.docs import ASSETS
 from service.gateway.upload import upload_too_large
 from service.telemetry import GatewayMetrics, LogField
 
@@ -28,11 +21,9 @@ REQUEST_ID_HEADER = "X-Request-Id"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
-_OPEN = _PROBES | {"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+_OPEN = _PROBES | {"/", "/docs", "/openapi.json", *(f"/docs/{name}" for name in ASSETS)}
 """Paths that need no key: probes, which have none to send, and pages, which say no more than the
 public documentation does; a browser cannot send a key when it opens one."""
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -116,7 +107,7 @@ class Authentication:
         try:
             scope["state"]["caller"] = await self._access.caller(Headers(scope=scope))
         except Unauthenticated as error:
-            await _refuse(error, scope, receive, send)
+            await refuse(error, scope, receive, send)
             return
 
         async def send_private(message: Message) -> None:
@@ -126,32 +117,6 @@ class Authentication:
             await send(message)
 
         await self._app(scope, receive, send_private if self._access.needs_key else send)
-
-
-class OriginGuard:
-    """Keeps web pages of other origins from using a server that asks for no key.
-
-    Browsers send a plain POST across origins without asking first, so a page anywhere could make
-    the browser of somebody who runs a server on their machine fill its queue.
-    """
-
-    def __init__(self, app: ASGIApp, *, allowed: Collection[str]) -> None:
-        self._app = app
-        self._allowed = frozenset(allowed)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in _SAFE_METHODS:
-            headers = Headers(scope=scope)
-            origin = headers.get("origin")
-            if origin is not None and origin not in self._allowed and not _same_origin(headers):
-                error = Forbidden(
-                    f"Web pages of {origin[:200]} may not call this server.",
-                    suggestion="Its operator can allow the origin in LAGEM_CORS_ORIGINS.",
-                    param="Origin",
-                )
-                await _refuse(error, scope, receive, send)
-                return
-        await self._app(scope, receive, send)
 
 
 class BodyLimit:
@@ -168,7 +133,7 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
-            await _refuse(upload_too_large(self._max_bytes), scope, receive, send)
+            await refuse(upload_too_large(self._max_bytes), scope, receive, send)
             return
         end = asyncio.get_running_loop().time() + self._max_seconds
         received, complete, late = 0, False, False
@@ -199,19 +164,6 @@ class BodyLimit:
             f"The body took more than {self._max_seconds:g} seconds to arrive.",
             suggestion="Send all of it, at a better connection, or as a smaller file.",
         )
-
-
-def _same_origin(headers: Headers) -> bool:
-    """Whether a browser sends this for a page of our own; a proxy may have changed the host."""
-    if headers.get("sec-fetch-site") == "same-origin":
-        return True  # pages cannot set it
-    return urlsplit(headers["origin"]).netloc == headers.get("host", "")
-
-
-async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with a problem, without asking the app."""
-    request_id = scope["state"]["request_id"]
-    await problem_response(error, path=scope["path"], request_id=request_id)(scope, receive, send)
 
 
 def accepted_request_id(given: str) -> str:

@@ -1,5 +1,6 @@
 """What a caller prefers: ``Prefer`` (RFC 7240) and ``Accept`` (RFC 9110)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import get_args
@@ -13,6 +14,8 @@ MESH_TYPES: MappingProxyType[MeshFormat, str] = MappingProxyType(
     {"glb": "model/gltf-binary", "obj": "model/obj", "ply": "model/ply", "stl": "model/stl"}
 )
 """Media type of each mesh format."""
+
+_DEFAULT_FORMAT: MeshFormat = "glb"
 
 _ALIASES = MappingProxyType(
     {
@@ -81,12 +84,25 @@ def preferred_representation(
         if chosen is not None:
             _check(chosen, mesh_format, samples)
             return chosen
-    offered = ", ".join((JSON, *MESH_TYPES.values(), ZIP))
-    raise NotAcceptable(
-        f"None of {accept!r} can be produced.",
-        suggestion=f"Accept one of: {offered}.",
-        param="Accept",
-    )
+    raise _not_acceptable(accept, (JSON, *MESH_TYPES.values(), ZIP))
+
+
+def preferred_mesh_format(accept: str) -> MeshFormat:
+    """The format of a mesh that is asked for without ``format``.
+
+    Args:
+        accept: value of the ``Accept`` header; empty where there is none.
+
+    Raises:
+        NotAcceptable: it names nothing that a mesh can be.
+    """
+    for media_range in _by_quality(accept or "*/*"):
+        if media_range == "*/*":
+            return _DEFAULT_FORMAT
+        chosen = _representation(media_range, None)
+        if chosen is not None and chosen.mesh_format is not None:
+            return chosen.mesh_format
+    raise _not_acceptable(accept, MESH_TYPES.values())
 
 
 def mesh_format_of(media_type: str) -> str | None:
@@ -104,7 +120,7 @@ def _representation(media_range: str, mesh_format: MeshFormat | None) -> Represe
     if media_range == ZIP:
         return Representation(ZIP)
     if media_range == "model/*":
-        chosen: MeshFormat = mesh_format or "glb"
+        chosen = mesh_format or _DEFAULT_FORMAT
         return Representation(MESH_TYPES[chosen], chosen)
     for name in get_args(MeshFormat):
         if MESH_TYPES[name] == media_range:
@@ -127,6 +143,14 @@ def _check(chosen: Representation, mesh_format: MeshFormat | None, samples: int)
             suggestion=f"Use n=1, or Accept: {ZIP}.",
             param="n",
         )
+
+
+def _not_acceptable(accept: str, offered: Iterable[str]) -> NotAcceptable:
+    return NotAcceptable(
+        f"None of {accept!r} can be produced.",
+        suggestion=f"Accept one of: {', '.join(offered)}.",
+        param="Accept",
+    )
 
 
 def _by_quality(accept: str) -> list[str]:

@@ -21,7 +21,8 @@ def check_parameter_names(request: Request) -> None:
         return
     operations = _operations(request.app.openapi())
     route = request.scope["route"].path
-    valid = operations[route, request.method.lower()]
+    # Pages are in no document, and take none.
+    valid = operations.get((route, request.method.lower()), set())
     for name, times in given.items():
         if name not in valid:
             raise _refusal(name, route, valid, known=set().union(*operations.values()))

@@ -5,6 +5,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from service.contract import Problem
 from service.errors import (
@@ -22,6 +24,7 @@ from service.gateway.validation import invalid_parameters
 
 MEDIA_TYPE = "application/problem+json"
 
+_METHODS = ("GET", "HEAD", "POST", "DELETE")
 _MOST_CHARACTERS = 2000
 
 
@@ -58,17 +61,19 @@ def problem_response(error: ServiceError, *, path: str, request_id: str) -> Resp
     )
 
 
+async def refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a problem, without asking the app: for middleware."""
+    request_id = scope["state"]["request_id"]
+    await problem_response(error, path=scope["path"], request_id=request_id)(scope, receive, send)
+
+
 def _shortened(text: str) -> str:
     """Errors quote what came, which may be as long as a request's head."""
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
 def _respond(request: Request, error: ServiceError) -> Response:
-    response = problem_response(error, path=request.url.path, request_id=request.state.request_id)
-    # A submission tells how it treated Prefer, however it ends.
-    if hasattr(request.state, "preference_applied"):
-        response.headers["Preference-Applied"] = request.state.preference_applied
-    return response
+    return problem_response(error, path=request.url.path, request_id=request.state.request_id)
 
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
@@ -83,21 +88,31 @@ async def _on_service_error(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """Errors of the framework's own: no such route, wrong method, unreadable form."""
     assert isinstance(error, HTTPException)
-    path, method = request.url.path, request.method
+    path, method = request.url.path, "HEAD" if request.state.head else request.method
     match error.status_code:
         case 404:
             hint = "GET /docs lists the routes."
             return _respond(request, NotFound(f"There is no route {path}.", suggestion=hint))
         case 405:
-            allowed = (error.headers or {}).get("Allow", "")
+            allowed = ", ".join(_allowed_methods(request))
             detail = f"{path} does not take {method}."
-            refusal = MethodNotAllowed(detail, suggestion=f"Use {allowed}." if allowed else None)
-            response = _respond(request, refusal)
+            response = _respond(request, MethodNotAllowed(detail, suggestion=f"Use {allowed}."))
             response.headers["Allow"] = allowed
             return response
         case status if 400 <= status < 500:
             return _respond(request, MalformedRequest(str(error.detail)))
     return _respond(request, InternalError(str(error.detail)))
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods that some route takes at a request's path; a route by itself knows its own."""
+
+    def taken(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    # Where there is GET there is HEAD (service.gateway.head).
+    return [method for method in _METHODS if taken("GET" if method == "HEAD" else method)]
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -1,14 +1,23 @@
-"""HTTP on a connection: uvicorn's protocol, bounded, and with problems as its own refusals."""
+"""HTTP on a connection: uvicorn's protocol, bounded, and with problems as its own refusals.
+
+A refusal is counted and logged like a request, though none reached the app: ``GatewayMetrics`` are
+in the state that the app's lifespan gives to the server, under ``METRICS_STATE``.
+"""
 
 import asyncio
 import http
 import secrets
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import MalformedRequest
 from service.gateway.problem import problem_response
+from service.telemetry import GatewayMetrics, LogField
+
+METRICS_STATE = "metrics"
+_UNKNOWN = "unknown"
 
 
 class ProblemProtocol(HttpToolsProtocol):
@@ -28,6 +37,7 @@ class ProblemProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._fruitless = 0  # bytes since the last head, piece of a body, or end of a message
         self._head_timer: asyncio.TimerHandle | None = None
+        self._cycles: list[RequestResponseCycle] = []  # of requests not yet answered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -35,9 +45,15 @@ class ProblemProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and tell every request on it: uvicorn tells the last one alone.
+
+        Else one that is answered while others wait behind it would write to what is closed.
+        """
         self._forget_timer()
         super().connection_lost(exc)
+        for cycle in self._cycles:
+            cycle.disconnected = not cycle.response_complete
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless that goes on without leading to anything."""
@@ -60,6 +76,9 @@ class ProblemProtocol(HttpToolsProtocol):
         self._fruitless = 0
         self._forget_timer()
         super().on_headers_complete()
+        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
+        if self.cycle is not None:
+            self._cycles.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body is there."""
@@ -77,8 +96,26 @@ class ProblemProtocol(HttpToolsProtocol):
         In the middle of a response nothing can be said any more.
         """
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(_refusal(msg))
+            request_id = f"req_{secrets.token_hex(12)}"
+            error = MalformedRequest(
+                msg, suggestion="Check the request line, the headers, and how the body is framed."
+            )
+            self.transport.write(_refusal(error, request_id))
+            self._record(error, request_id)
         self.transport.close()
+
+    def _record(self, error: MalformedRequest, request_id: str) -> None:
+        status = error.spec.http
+        metrics: GatewayMetrics | None = self.app_state.get(METRICS_STATE)
+        if metrics is not None:
+            metrics.http_requests.labels(_UNKNOWN, "unmatched", str(status)).inc()
+        structlog.get_logger("gateway.access").info(
+            "request",
+            **{LogField.REQUEST_ID: request_id, LogField.CODE: error.code},
+            method=_UNKNOWN,
+            status=status,
+            detail=error.detail,
+        )
 
     def _too_slow(self) -> None:
         if not self.transport.is_closing():
@@ -92,11 +129,7 @@ class ProblemProtocol(HttpToolsProtocol):
             self._head_timer = None
 
 
-def _refusal(detail: str) -> bytes:
-    request_id = f"req_{secrets.token_hex(12)}"
-    error = MalformedRequest(
-        detail, suggestion="Check the request line, the headers, and how the body is framed."
-    )
+def _refusal(error: MalformedRequest, request_id: str) -> bytes:
     response = problem_response(error, path="", request_id=request_id)
     response.headers["x-request-id"] = request_id
     response.headers["connection"] = "close"

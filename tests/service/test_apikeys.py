@@ -7,10 +7,11 @@ import hashlib
 import pytest
 from pydantic import ValidationError
 
-from service.apikeys import ApiKey, check_name, new_key, parse_keys
+from service.apikeys import SHORTEST_KEY, ApiKey, check_name, new_key, parse_keys
 from service.settings import GatewaySettings
 
-HASH = hashlib.sha256(b"secret").hexdigest()
+PLAIN = "a-key-of-my-own-making"
+HASH = hashlib.sha256(PLAIN.encode()).hexdigest()
 
 
 def test_a_key_and_its_line_belong_together() -> None:
@@ -24,13 +25,14 @@ def test_a_key_and_its_line_belong_together() -> None:
 
 
 def test_plain_keys_are_kept_as_hashes_under_a_name_of_their_own() -> None:
-    (key,) = parse_keys("secret")
+    (key,) = parse_keys(PLAIN)
     assert key == ApiKey(f"key-{HASH[:12]}", HASH)
 
 
-@pytest.mark.parametrize("text", ["a,b", "a b", " a,\n b, ", "a,,b"])
+@pytest.mark.parametrize("text", ["{},{}", "{} {}", " {},\n {}, ", "{},,{}"])
 def test_commas_and_spaces_separate(text: str) -> None:
-    assert parse_keys(text) == (ApiKey.of("a"), ApiKey.of("b"))
+    first, second = "a" * SHORTEST_KEY, "b" * SHORTEST_KEY
+    assert parse_keys(text.format(first, second)) == (ApiKey.of(first), ApiKey.of(second))
 
 
 @pytest.mark.parametrize("text", ["", " ", ","])
@@ -49,14 +51,23 @@ def test_hashes_may_be_in_capitals() -> None:
         f"studio:md5:{HASH}",
         f"studio:sha256:{HASH[:-1]}",
         "sha256:hunter2",
-        "hünter2",
+        "hünter2-hünter2-hünter2",
+        "hunter2",
+        "x" * (SHORTEST_KEY - 9) + "-hunter2",
     ],
 )
 def test_a_wrong_entry_is_told_by_its_place_alone(entry: str) -> None:
     with pytest.raises(ValueError, match="entry 2 of the API keys") as caught:
-        parse_keys(f"first,{entry}")
+        parse_keys(f"{PLAIN},{entry}")
     assert "nter2" not in str(caught.value)
     assert "lagem key" in str(caught.value)
+
+
+def test_a_short_key_is_told_how_to_be_mended() -> None:
+    with pytest.raises(ValueError, match=f"fewer than {SHORTEST_KEY} characters") as caught:
+        parse_keys("q")
+    assert "`lagem key NAME` makes a key" in str(caught.value)
+    assert len(parse_keys("q" * SHORTEST_KEY)) == 1
 
 
 @pytest.mark.parametrize("name", ["", "Studio", "a b", "a:b", "-a", "x" * 64, "anonymous"])
@@ -66,7 +77,7 @@ def test_wrong_names(name: str) -> None:
 
 
 def test_settings_keep_no_plain_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAGEM_API_KEYS", f"hunter2 studio:sha256:{HASH}")
+    monkeypatch.setenv("LAGEM_API_KEYS", f"hunter2-hunter2-hunter2 studio:sha256:{HASH}")
     settings = GatewaySettings.from_environment()
     assert [key.name for key in settings.api_keys][1] == "studio"
     assert "hunter2" not in settings.model_dump_json()
@@ -83,7 +94,7 @@ def test_a_wrong_key_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("keys", "rate", "per_minute"),
-    [((), None, 0), ((), 7, 7), ("secret", None, 120), ("secret", 0, 0), ("secret", 7, 7)],
+    [((), None, 0), ((), 7, 7), (PLAIN, None, 120), (PLAIN, 0, 0), (PLAIN, 7, 7)],
 )
 def test_the_rate_is_limited_where_there_are_keys(
     keys: object, rate: int | None, per_minute: int
@@ -97,7 +108,7 @@ def test_the_rate_is_limited_where_there_are_keys(
     [
         ("0.0.0.0", {}, True),
         ("", {}, True),
-        ("0.0.0.0", {"api_keys": "secret"}, False),
+        ("0.0.0.0", {"api_keys": PLAIN}, False),
         ("0.0.0.0", {"insecure": True}, False),
         ("127.0.0.1", {}, False),
     ],

@@ -79,6 +79,16 @@ def test_a_grpc_port_in_use_is_told_with_its_own_flag(tmp_path: Path) -> None:
     assert "another by --grpc-port" in result.output
 
 
+def test_a_worker_port_in_use_is_told_with_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        monkeypatch.setenv("LAGEM_WORKER_PORT", str(taken.getsockname()[1]))
+        result = serve("--port", "0", "--grpc-port", "0", "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert "another by LAGEM_WORKER_PORT" in result.output
+
+
 def test_one_port_for_both_is_refused(tmp_path: Path) -> None:
     result = serve("--port", "8001", "--data-dir", str(tmp_path))
     assert result.exit_code == 2
@@ -142,6 +152,7 @@ class Server:
         command += ["--grpc-port", "0", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = ""
+        self.worker_metrics = ""
 
     def wait_ready(self) -> None:
         assert self.process.stdout is not None
@@ -149,6 +160,8 @@ class Server:
             name, *value = line.split()
             if name == "API":
                 self.url = value[0]
+            if name == "Metrics":
+                self.worker_metrics = value[-1]
             if name == "Ready":
                 return
         raise AssertionError("the server ended before it was ready")
@@ -189,6 +202,9 @@ def test_a_server_starts_works_stops_and_starts_again(start: Callable[[], Server
     job = httpx.post(f"{server.url}/generate", params=options, timeout=120).json()
     assert job["state"] == "succeeded", job
     assert job["shapes"][0]["mesh"]["faces"] > 0
+    metrics = httpx.get(server.worker_metrics, timeout=10).text
+    assert 'lagem_batch_size_count{op="generate"} 1.0' in metrics
+    assert "lagem_http_requests_total" in httpx.get(f"{server.url}/metrics", timeout=10).text
 
     children = server.children()
     os.kill(server.process.pid, signal.SIGINT)

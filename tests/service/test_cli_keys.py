@@ -18,6 +18,8 @@ from service.apikeys import ApiKey, parse_keys
 from service.cli import main
 from service.supervisor import Part
 
+PLAIN = "hunter2-hunter2-hunter2"
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +87,7 @@ def test_other_machines_may_call_a_server_with_keys(
     assert "LAGEM_API_KEYS" in refused.output
     assert "--insecure" in refused.output
     assert parts == []
-    monkeypatch.setenv("LAGEM_API_KEYS", "hunter2")
+    monkeypatch.setenv("LAGEM_API_KEYS", PLAIN)
     assert "far enough" in lagem(*arguments).output
     assert len(parts) == 2
 
@@ -93,11 +95,19 @@ def test_other_machines_may_call_a_server_with_keys(
 def test_only_hashes_reach_the_parts(
     parts: list[Part], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("LAGEM_API_KEYS", "hunter2")
+    monkeypatch.setenv("LAGEM_API_KEYS", PLAIN)
     lagem("serve", "--port", "0", "--grpc-port", "0", "--data-dir", str(tmp_path))
     assert len(parts) == 2
     for part in parts:
-        assert part._environment["LAGEM_API_KEYS"] == ApiKey.of("hunter2").line
+        assert part._environment["LAGEM_API_KEYS"] == ApiKey.of(PLAIN).line
+
+
+def test_a_short_key_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAGEM_API_KEYS", f"{PLAIN},hunter2")
+    result = lagem("serve")
+    assert result.exit_code == 2
+    assert "entry 2 of the API keys is a plain key of fewer than 16 characters" in result.output
+    assert "hunter2" not in result.output
 
 
 def test_a_wrong_key_stops_the_start_and_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

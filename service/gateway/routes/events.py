@@ -5,12 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path
+from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.responses import Response, StreamingResponse
 
 from service.errors import InvalidParameter
 from service.gateway.events import JobEvent
 from service.gateway.exchange import CallOf, file_response
+from service.gateway.head import head_alone
 from service.gateway.negotiation import MESH_TYPES
 from service.gateway.openapi import EVENT_STREAM, LOOKUP_PROBLEMS, MESH_FILE
 from service.gateway.state import GatewayOf
@@ -19,6 +20,7 @@ router = APIRouter(tags=["jobs"])
 
 PING_S = 15.0
 _RECONNECT_MS = 1000
+_MEDIA_TYPE = "text/event-stream"
 
 
 def last_event_id(
@@ -50,7 +52,11 @@ def last_event_id(
     "/jobs/{job_id}/events", response_class=Response, responses={**EVENT_STREAM, **LOOKUP_PROBLEMS}
 )
 async def follow_job(
-    job_id: str, gateway: GatewayOf, call: CallOf, after: Annotated[int, Depends(last_event_id)]
+    job_id: str,
+    request: Request,
+    gateway: GatewayOf,
+    call: CallOf,
+    after: Annotated[int, Depends(last_event_id)],
 ) -> Response:
     """Follow a job: its state, progress and place in the queue, coarse meshes, and its end.
 
@@ -61,9 +67,11 @@ async def follow_job(
     job = await gateway.jobs.get(job_id, call)
     if job.state.terminal and job.seq <= after:
         return Response(status_code=204)  # there is no more: browsers do not come back then
-    events = gateway.events.follow(job_id, call, after=after)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_frames(events), media_type="text/event-stream", headers=headers)
+    if request.state.head:
+        return head_alone(Response(media_type=_MEDIA_TYPE, headers=headers))
+    events = gateway.events.follow(job_id, call, after=after)
+    return StreamingResponse(_frames(events), media_type=_MEDIA_TYPE, headers=headers)
 
 
 @router.get(

@@ -13,7 +13,15 @@ from service.contract import (
     ShapeDetail,
 )
 from service.errors import InternalError
-from service.gateway.exchange import CallOf, ExchangeOf, file_response, mesh_response
+from service.gateway.exchange import (
+    CallOf,
+    Exchange,
+    ExchangeOf,
+    file_response,
+    mesh_response,
+)
+from service.gateway.head import head_alone
+from service.gateway.negotiation import preferred_mesh_format
 from service.gateway.openapi import (
     LATENTS_FILE,
     LATENTS_PROBLEMS,
@@ -22,6 +30,7 @@ from service.gateway.openapi import (
     SUBMISSION,
     UNCHANGED,
 )
+from service.gateway.shapes import MeshFile
 from service.gateway.state import GatewayOf
 from service.gateway.upload import refuse_body
 
@@ -42,21 +51,26 @@ async def get_shape(shape_id: str, gateway: GatewayOf, call: CallOf) -> ShapeDet
 async def get_mesh(
     shape_id: str, query: Annotated[PlacedMeshRequest, Query()], exchange: ExchangeOf
 ) -> Response:
-    """A mesh of a shape: the one its job made, or any other, which is then decoded on demand."""
+    """A mesh of a shape: the one its job made, or any other, which is then decoded on demand.
+
+    `format` chooses the file format, else `Accept` by a type of meshes, else it is glb. HEAD makes
+    no mesh: without `Content-Length` it would have to be made.
+    """
     await refuse_body(exchange.request)
-    shapes, jobs = exchange.gateway.shapes, exchange.gateway.jobs
+    shapes = exchange.gateway.shapes
+    if "format" not in query.model_fields_set:
+        accept = ",".join(exchange.request.headers.getlist("accept"))
+        query = query.model_copy(update={"format": preferred_mesh_format(accept)})
     wanted = await shapes.mesh_request(shape_id, query, exchange.call)
     mesh = await shapes.cached_mesh(shape_id, wanted)
-    if mesh is None:
-        decode = DecodeRequest(shape=shape_id, **wanted.model_dump())
-        submission = await jobs.decode(decode, None, exchange.call)
-        job = await exchange.finished(submission.job)
-        if not job.state.terminal:
-            return await exchange.accepted(job)
-        mesh = await shapes.cached_mesh(shape_id, wanted)
-        if mesh is None:
-            raise InternalError("The worker made no mesh.", job=job.id)
-    return _revalidated(exchange.request, mesh_response(mesh))
+    if mesh is not None:
+        response = _revalidated(exchange.request, mesh_response(mesh))
+    elif exchange.request.state.head:
+        response = head_alone(mesh_response(MeshFile(shape_id, wanted.format, b"")))
+    else:
+        response = await _decoded(shape_id, wanted, exchange)
+    response.headers["Vary"] = "Accept, Prefer"
+    return response
 
 
 @router.get(
@@ -71,7 +85,10 @@ async def get_latents(
     gateway: GatewayOf,
     call: CallOf,
 ) -> Response:
-    """A shape's latents as a file: from them every mesh can be made again, here or elsewhere."""
+    """A shape's latents as a file: from them every mesh can be made again, here or elsewhere.
+
+    `format` alone chooses the container: neither has a media type of its own.
+    """
     data = await gateway.shapes.latents(shape_id, query.format, call)
     response = file_response(data, "application/octet-stream", f"{shape_id}.{query.format}")
     return _revalidated(request, response)
@@ -81,6 +98,20 @@ async def get_latents(
 async def get_tree(shape_id: str, gateway: GatewayOf, call: CallOf) -> Lineage:
     """A shape's ancestors and descendants."""
     return await gateway.shapes.tree(shape_id, call)
+
+
+async def _decoded(shape_id: str, wanted: PlacedMeshRequest, exchange: Exchange) -> Response:
+    """A mesh that is not there, by a job: it, or where the job goes on."""
+    exchange.request.state.submits = True
+    decode = DecodeRequest(shape=shape_id, **wanted.model_dump())
+    submission = await exchange.gateway.jobs.decode(decode, None, exchange.call)
+    job = await exchange.finished(submission.job)
+    if not job.state.terminal:
+        return await exchange.accepted(job)
+    mesh = await exchange.gateway.shapes.cached_mesh(shape_id, wanted)
+    if mesh is None:
+        raise InternalError("The worker made no mesh.", job=job.id)
+    return _revalidated(exchange.request, mesh_response(mesh))
 
 
 def _revalidated(request: Request, response: Response) -> Response:

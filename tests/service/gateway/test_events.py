@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,13 +15,16 @@ import pytest
 from model.geometry.mesh import load_mesh
 from service.contract import Artifact, Job
 from service.errors import EmptySurface
+from service.gateway.app import create_app
 from service.gateway.events import JobEvents
+from service.gateway.routes import events as event_routes
 from service.gateway.submission import Call
 from service.gateway.views import job_view
 from service.jobqueue.queue import JobQueue
 from service.jobs import Artifact as Shown
 from service.jobs import Job as Record
 from service.jobs import JobState, Stage
+from service.settings import GatewaySettings
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.worker.jobs import job
 
@@ -275,3 +279,40 @@ async def test_an_artifact_that_is_not_there_is_a_404(
     answer = await client.get(f"/jobs/{await submit(client)}/artifacts/{name}.glb")
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
+
+
+async def test_a_quiet_stream_is_pinged(
+    client: httpx.AsyncClient, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert event_routes.PING_S == 15
+    monkeypatch.setattr(event_routes, "PING_S", 0.05)
+    worker.open.clear()
+    job_id = await submit(client)
+    async with client.stream("GET", f"/jobs/{job_id}/events") as response:
+        async for line in response.aiter_lines():
+            if line == ": ping":
+                break
+    worker.open.set()
+
+
+async def test_a_stream_ends_with_the_process_and_says_when_to_come_back(
+    settings: GatewaySettings, worker: FakeWorker, tmp_path: Path
+) -> None:
+    draining = asyncio.Event()
+    app = create_app(settings.model_copy(update={"data_dir": tmp_path}), draining)
+    transport = httpx.ASGITransport(app)
+    worker.open.clear()
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as own,
+    ):
+        job_id = await submit(own)
+        await asyncio.wait_for(worker.running.wait(), 5)
+        stream = asyncio.create_task(own.get(f"/jobs/{job_id}/events"))
+        await asyncio.sleep(0.1)
+        assert not stream.done()
+        draining.set()
+        text = (await asyncio.wait_for(stream, 5)).text
+    assert text.startswith("retry: ")
+    assert "event: done" not in text
+    assert text.endswith("\n\n")

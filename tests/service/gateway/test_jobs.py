@@ -46,7 +46,7 @@ async def test_filter_by_state(client: httpx.AsyncClient, worker: FakeWorker) ->
     assert running[0]["queue_position"] is None
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up", "state=lost"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "order=up", "state=lost", "after=job_1"])
 async def test_wrong_pages(client: httpx.AsyncClient, query: str) -> None:
     response = await client.get(f"/jobs?{query}")
     assert (response.status_code, response.json()["param"]) == (422, query.partition("=")[0])

@@ -16,7 +16,7 @@ from service.gateway.app import create_app
 from service.settings import GatewaySettings
 from tests.service.gateway.conftest import running_gateway
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.test_operations import code_of, latents_bytes, sphere_bytes
+from tests.service.gateway.wire import code_of, latents_bytes, sphere_bytes
 
 ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
 RATE = 6

@@ -99,6 +99,31 @@ def test_what_is_no_http_is_a_problem(gateway_url: str, request_bytes: bytes) ->
     assert problem["detail"] == "Invalid HTTP request received."
 
 
+def count_of_refusals(gateway_url: str) -> float:
+    name = 'lagem_http_requests_total{method="unknown",route="unmatched",status="400"}'
+    lines = httpx.get(f"{gateway_url}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+def test_what_is_no_http_is_counted_and_logged(gateway_url: str) -> None:
+    before = count_of_refusals(gateway_url)
+    with capture_logs() as logs:
+        problem = problem_of(answer(httpx.URL(gateway_url).port, b"\0\r\n\r\n"))
+    (line,) = [each for each in logs if each["event"] == "request"]
+    assert (line["status"], line["code"], line["detail"]) == (
+        *(400, "malformed_request"),
+        "Invalid HTTP request received.",
+    )
+    assert line["request_id"] == problem["request_id"]
+    assert count_of_refusals(gateway_url) == before + 1
+
+
+def test_a_server_without_metrics_logs_what_it_refuses(hasty_port: int) -> None:
+    with capture_logs() as logs:
+        problem = problem_of(answer(hasty_port))
+    assert [line["request_id"] for line in logs] == [problem["request_id"]]
+
+
 @pytest.mark.parametrize(
     ("start", "more"),
     [

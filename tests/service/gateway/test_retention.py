@@ -20,7 +20,7 @@ from service.store.local import LocalBlobStore
 from service.store.refs import mesh_ref
 from service.telemetry import GatewayMetrics
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.test_operations import code_of, generated
+from tests.service.gateway.wire import code_of, generated
 
 DAY_MS = 24 * 3600 * 1000
 

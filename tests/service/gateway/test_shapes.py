@@ -180,3 +180,46 @@ async def test_lineage(client: httpx.AsyncClient, worker: FakeWorker) -> None:
     assert set(nodes[root["id"]]["children"]) == {first["id"], second["id"]}
     assert nodes[leaf["id"]]["operation"] == "resample"
     assert not tree["truncated"]
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "media_type"),
+    [
+        ("", "model/obj", "model/obj"),
+        ("", "model/stl, model/ply;q=0.9", "model/stl"),
+        ("", "model/gltf-binary;q=0.1, application/x-ply", "model/ply"),
+        ("", "application/json, model/obj;q=0.5", "model/obj"),
+        ("", "model/*", "model/gltf-binary"),
+        ("", "*/*", "model/gltf-binary"),
+        ("", BROWSER, "model/gltf-binary"),
+        ("?format=ply", "model/obj", "model/ply"),
+        ("?format=glb", "text/html", "model/gltf-binary"),
+    ],
+)
+async def test_accept_chooses_the_format_where_no_parameter_does(
+    client: httpx.AsyncClient, worker: FakeWorker, query: str, accept: str, media_type: str
+) -> None:
+    path = f"/shapes/{(await shape_of(client))['id']}/mesh{query}"
+    response = await client.get(path, headers={"Accept": accept})
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == media_type
+    assert "Accept" in response.headers["vary"]
+    kind = response.headers["content-disposition"].rpartition(".")[2].strip('"')
+    assert len(trimesh.load(io.BytesIO(response.content), file_type=kind, force="mesh").faces) == 80
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json", "model/fbx", "model/obj;q=0"])
+async def test_a_format_that_no_mesh_has_is_refused_before_any_work(
+    client: httpx.AsyncClient, worker: FakeWorker, accept: str
+) -> None:
+    made = await shape_of(client)
+    path = f"/shapes/{made['id']}/mesh?resolution=32"
+    response = await client.get(path, headers={"Accept": accept})
+    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert response.json()["param"] == "Accept"
+    for offered in ("model/gltf-binary", "model/obj", "model/ply", "model/stl"):
+        assert offered in response.json()["suggestion"]
+    assert len(worker.seen) == 1

@@ -24,7 +24,7 @@ from service.jobqueue.waiters import JobWaiters
 from service.jobs import ANONYMOUS, Job, JobState
 from service.pb import lagem_pb2 as pb
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.test_operations import sphere_bytes
+from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import GrpcDriver, Refusal, RestDriver, refusal_of_call
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING

@@ -28,11 +28,13 @@ from service.pb.lagem_pb2_grpc import LagemServiceStub
 from service.settings import GatewaySettings
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.test_main import await_answer, free_port
-from tests.service.gateway.test_operations import sphere_bytes
+from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import GrpcDriver, Refusal
 from tests.service.transport.test_grpc import refused, running
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
 
 
 @asynccontextmanager
@@ -173,8 +175,8 @@ async def test_keys_are_asked_for_by_all_but_probes(
     own_settings: GatewaySettings, own_queue: JobQueue, worker: FakeWorker
 ) -> None:
     fields = {name: getattr(own_settings, name) for name in own_settings.model_fields_set}
-    settings = GatewaySettings(**fields, api_keys="alice-has-a-key,bob-has-a-key", rate=2)
-    alice, bob = (("x-api-key", "alice-has-a-key"),), (("authorization", "Bearer bob-has-a-key"),)
+    settings = GatewaySettings(**fields, api_keys=f"{ALICE},{BOB}", rate=2)
+    alice, bob = (("x-api-key", ALICE),), (("authorization", f"Bearer {BOB}"),)
     async with (
         own_gateway(settings, asyncio.Event()) as target,
         grpc.aio.insecure_channel(target) as channel,

@@ -15,7 +15,7 @@ from service.jobqueue.waiters import JobWaiters
 from service.jobs import JobState
 from service.store.local import LocalBlobStore
 from tests.service.gateway.fakeworker import MODEL, FakeWorker, drawn_levels
-from tests.service.gateway.test_operations import NAN_OBJ, latents_bytes, sphere_bytes
+from tests.service.gateway.wire import NAN_OBJ, latents_bytes, sphere_bytes
 from tests.service.transport.drivers import Event, GrpcDriver, Refusal, RestDriver
 
 Skin = RestDriver | GrpcDriver
