@@ -143,10 +143,3 @@ def test_a_mesh_is_the_same_alone_and_in_company(gpu: ShapePipeline) -> None:
         alone = gpu.meshes(latents[row : row + 1], resolution=64)[0]
         assert np.array_equal(alone.vertices, mesh.vertices)
         assert np.array_equal(alone.faces, mesh.faces)
-
-
-def test_asked_with_others_or_not_a_point_has_the_same_logit(gpu: ShapePipeline) -> None:
-    with torch.inference_mode():
-        field = gpu.autoencoder.decode(gpu.encode(CLOUDS[0][None]))
-        queries = torch.rand(1, 5000, 3, device="cuda") * 2 - 1
-        assert torch.equal(field(queries)[:, 700:1000], field(queries[:, 700:1000]))
