@@ -21,7 +21,7 @@ from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
 from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
-from service.gateway.routes import operations, shapes, system
+from service.gateway.routes import operations, page, shapes, system
 from service.gateway.shapes import ShapeService
 from service.gateway.state import Gateway
 from service.gateway.submission import JobService
@@ -94,6 +94,7 @@ def create_app(
         job_routes.router,
         event_routes.router,
         system.router,
+        page.router,
     )
     for router in routers:
         app.include_router(router)

@@ -20,6 +20,7 @@ from service.errors import (
 )
 from service.gateway.access import Access
 from service.gateway.problem import problem_response
+from service.gateway.routes.page import ASSETS_PATH
 from service.gateway.upload import upload_too_large
 from service.telemetry import GatewayMetrics, LogField
 
@@ -110,7 +111,7 @@ class Authentication:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].removeprefix("/v1") in _OPEN:
+        if scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
@@ -199,6 +200,11 @@ class BodyLimit:
             f"The body took more than {self._max_seconds:g} seconds to arrive.",
             suggestion="Send all of it, at a better connection, or as a smaller file.",
         )
+
+
+def _is_open(path: str) -> bool:
+    path = path.removeprefix("/v1")
+    return path in _OPEN or path.startswith(ASSETS_PATH)
 
 
 def _same_origin(headers: Headers) -> bool:
