@@ -8,9 +8,13 @@ import contextlib
 import io
 import itertools
 import json
+import os
 import shutil
+import signal
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +44,13 @@ class Page:
     """A tab.
 
     Attributes:
-        errors: what scripts and the console complained of, what the policy refused.
+        thrown: errors that scripts did not handle.
+        refused: what the console tells of requests and of the policy.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
-        self.errors: list[str] = []
+        self.thrown: list[str] = []
+        self.refused: list[str] = []
         self._socket = socket
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -59,11 +65,11 @@ class Page:
             elif said["method"] == "Runtime.exceptionThrown":
                 details = said["params"]["exceptionDetails"]
                 thrown = details.get("exception", {}).get("description", "")
-                self.errors.append(f"{details['text']} {thrown}")
+                self.thrown.append(f"{details['text']} {thrown}")
             elif said["method"] == "Log.entryAdded":
                 entry = said["params"]["entry"]
                 if entry["level"] == "error":
-                    self.errors.append(f"{entry['text']} {entry.get('url', '')}")
+                    self.refused.append(f"{entry['text']} {entry.get('url', '')}")
 
     async def send(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of a command of the protocol."""
@@ -93,7 +99,7 @@ class Page:
                     return value
             await asyncio.sleep(0.05)
         shown = await self.run("document.body.innerText")
-        raise TimeoutError(f"{script} never came true; the page shows:\n{shown}\n{self.errors}")
+        raise TimeoutError(f"{script} never came true; the page shows:\n{shown}\n{self.thrown}")
 
     async def open(self, url: str) -> None:
         """Load a page anew, whatever is shown."""
@@ -172,50 +178,46 @@ class Page:
         return np.asarray(image.crop((box[0], box[1], box[2], box[3]))).astype(int)
 
 
-@contextlib.asynccontextmanager
-async def browser(*switches: str) -> AsyncIterator[Page]:
-    """A browser of its own, with nothing remembered."""
+@contextlib.contextmanager
+def running_chromium(*switches: str) -> Iterator[int]:
+    """Port of a browser of its own, with nothing remembered."""
     assert EXECUTABLE is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = await asyncio.create_subprocess_exec(
-            *(EXECUTABLE, *_SWITCHES, *switches, f"--user-data-dir={profile}", "about:blank"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+        command = [EXECUTABLE, *_SWITCHES, *switches, f"--user-data-dir={profile}", "about:blank"]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         try:
-            async with connect(await _address(Path(profile)), max_size=None) as socket:
-                async with _attached(socket) as page:
-                    yield page
+            yield _port(Path(profile))
         finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextlib.asynccontextmanager
-async def _attached(socket: ClientConnection) -> AsyncIterator[Page]:
-    page = Page(socket)
-    listening = asyncio.create_task(page.listen())
-    try:
-        for domain in ("Page", "Runtime", "Log", "DOM"):
-            await page.send(f"{domain}.enable")
-        await page.look(1280, 800)
-        yield page
-    finally:
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening
+async def tab(port: int) -> AsyncIterator[Page]:
+    """A new tab of a browser; what is kept for a session is its own."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        target = (await client.put("/json/new?about:blank")).json()
+        async with connect(target["webSocketDebuggerUrl"], max_size=None) as socket:
+            page = Page(socket)
+            listening = asyncio.create_task(page.listen())
+            try:
+                for domain in ("Page", "Runtime", "Log", "DOM"):
+                    await page.send(f"{domain}.enable")
+                await page.look(1280, 800)
+                yield page
+            finally:
+                listening.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await listening
+        await client.get(f"/json/close/{target['id']}")
 
 
-async def _address(profile: Path) -> str:
-    """Where the first tab listens."""
-    end = asyncio.get_running_loop().time() + _START_TIMEOUT_S
-    while asyncio.get_running_loop().time() < end:
-        with contextlib.suppress(OSError, ValueError, IndexError, httpx.HTTPError):
-            port = (profile / "DevToolsActivePort").read_text().split()[0]
-            async with httpx.AsyncClient() as client:
-                targets = (await client.get(f"http://127.0.0.1:{port}/json/list")).json()
-            pages = [target for target in targets if target["type"] == "page"]
-            return str(pages[0]["webSocketDebuggerUrl"])
-        await asyncio.sleep(0.05)
+def _port(profile: Path) -> int:
+    end = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError, IndexError):
+            return int((profile / "DevToolsActivePort").read_text().split()[0])
+        time.sleep(0.05)
     raise TimeoutError("Chromium does not start")
