@@ -26,7 +26,7 @@ from websockets.asyncio.client import ClientConnection, connect
 EXECUTABLE = shutil.which("chromium") or shutil.which("google-chrome")
 
 _START_TIMEOUT_S = 60.0
-_WAIT_S = 60.0
+_WAIT_S = 20.0
 _SWITCHES = (
     *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--remote-debugging-port=0"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
@@ -152,7 +152,9 @@ class Page:
         found = await self.send("DOM.querySelector", nodeId=root, selector=selector)
         await self.send("DOM.setFileInputFiles", files=[str(path)], nodeId=found["nodeId"])
 
-    async def look(self, width: int, height: int, *, dark: bool = False, still: bool = True) -> None:
+    async def look(
+        self, width: int, height: int, *, dark: bool = False, still: bool = True
+    ) -> None:
         """The size of the window, and what its user prefers."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         await self.send("Emulation.setDeviceMetricsOverride", **metrics)

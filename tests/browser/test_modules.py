@@ -16,6 +16,7 @@ from tests.browser.chrome import Page
 @pytest.fixture
 async def modules(page: Page, gateway_url: str, worker: object) -> AsyncIterator[Page]:
     await page.open(gateway_url)
+    await page.until("document.querySelectorAll('#categories label').length > 1")
     yield page
 
 
@@ -67,7 +68,15 @@ async def test_nodes_of_a_glb_place_their_meshes(modules: Page) -> None:
 async def test_broken_files_are_not_read(modules: Page) -> None:
     whole = export_mesh(trimesh.creation.icosphere(), "glb")
     text = whole.replace(b'"count":', b'"c0unt":')
-    for data in (b"", b"glTF", whole[:-100], whole[:30], text, b"ply\nend_header\n", b"OFF\n1 1 0\n"):
+    for data in (
+        b"",
+        b"glTF",
+        whole[:-100],
+        whole[:30],
+        text,
+        b"ply\nend_header\n",
+        b"OFF\n1 1 0\n",
+    ):
         assert await read(modules, data) is None, data[:40]
 
 

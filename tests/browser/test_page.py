@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -88,11 +88,8 @@ async def test_a_shape_is_made_before_ones_eyes(studio: Page, worker: FakeWorker
     assert await has_a_shape(studio)
     assert worker.seen[0].params["category"] == "chair"
     facts = await studio.run(text_of("facts"))
-    assert facts.split("\n\n") == facts.split("\n") or "80" in facts.split()
     assert await studio.run(says("shape-title", "Chair"))
-    assert "42" in facts.split()
-    assert "7" in facts.split()
-    assert "yes" in facts.split()
+    assert {"80", "42", "yes", "7"} <= set(facts.split())  # faces, vertices, watertight, seed
 
 
 async def test_a_job_can_be_canceled(studio: Page, worker: FakeWorker) -> None:
@@ -149,10 +146,7 @@ async def test_variants_stand_beside_their_parent(studio: Page, worker: FakeWork
     await studio.until(f"{SHOWN} && {HASH} !== {parent!r}")
     assert worker.seen[-1].params["keep_level"] == 3
     cards = "[...document.querySelectorAll('#strip a')]"
-    assert await studio.run(f"{cards}.map(card => card.hash.slice(1))") == [
-        parent,
-        *(await studio.run(f"{cards}.slice(1).map(card => card.hash.slice(1))")),
-    ]
+    assert await studio.run(f"{cards}[0].hash") == f"#{parent}"
     captions = await studio.run(f"{cards}.map(card => card.innerText.trim())")
     assert captions == ["parent", *["0.020 apart"] * 3]
     assert await studio.run(text_of("descent")) == "Variant, same level 3, 0.0200 from its parent"
@@ -270,31 +264,37 @@ async def test_a_file_that_is_no_mesh_is_told_at_its_field(studio: Page, tmp_pat
     assert await studio.run(f"{text_of('notice')}.length") > 20
 
 
-async def test_a_key_is_asked_for_and_kept_in_the_tab(
-    page: Page, chromium: int, settings: GatewaySettings, worker: FakeWorker
-) -> None:
+@pytest.fixture
+def keyed_url(settings: GatewaySettings, worker: FakeWorker) -> Iterator[str]:
     fields = {name: getattr(settings, name) for name in settings.model_fields_set}
-    keyed = GatewaySettings(**fields, api_keys=KEY)
-    with running_gateway(keyed) as url:
-        await page.open(url)
+    with running_gateway(GatewaySettings(**fields, api_keys=KEY)) as url:
+        yield url
+
+
+async def test_a_key_is_asked_for_and_kept_in_the_tab(
+    page: Page, chromium: int, keyed_url: str
+) -> None:
+    await page.open(keyed_url)
+    for key in ("wrong", KEY):
         await page.until("document.getElementById('key-dialog').open")
-        for key in ("wrong", KEY):
-            await page.type("#key-form [name=key]", key)
-            await page.click("#key-form .primary")
-            await page.until(f"sessionStorage.getItem('lagem-key') === {key!r}")
-        await page.until("document.querySelectorAll('#categories label').length > 1")
-        shape = await generate(page)
-        assert await has_a_shape(page)
-        assert await page.run(f"{text_of('recipe')}.includes('$LAGEM_API_KEY')")
-        assert KEY not in await page.run("document.documentElement.outerHTML")
-        await page.open(f"{url}/#{shape}")
-        await page.until(SHOWN)  # and was not asked again
-        async with tab(chromium) as other:
-            await other.open(f"{url}/#{shape}")
-            await other.until("document.getElementById('key-dialog').open")
-        await page.click("#forget-key")
-        await page.until("document.getElementById('key-dialog').open")
-        assert await page.run("sessionStorage.length") == 0
+        await page.type("#key-form [name=key]", key)
+        await page.click("#key-form .primary")
+        await page.until(f"sessionStorage.getItem('lagem-key') === {key!r}")
+    await page.until("document.querySelectorAll('#categories label').length > 1")
+    shape = await generate(page)
+    assert await has_a_shape(page)
+    assert await page.run(f"{text_of('recipe')}.includes('$LAGEM_API_KEY')")
+    assert KEY not in await page.run("document.documentElement.outerHTML")
+    await page.open(f"{keyed_url}/#{shape}")
+    await page.until(SHOWN)  # and was not asked again
+    async with tab(chromium) as other:
+        await other.open(f"{keyed_url}/#{shape}")
+        await other.until("document.getElementById('key-dialog').open")
+    await page.click("#forget-key")
+    await page.until("document.getElementById('key-dialog').open")
+    assert await page.run("sessionStorage.length") == 0
+    await page.click("#key-later")
+    await page.until(says("notice", "asks for an API key"))
 
 
 async def test_the_copied_command_makes_the_shape(studio: Page, tmp_path: Path) -> None:

@@ -90,11 +90,16 @@ export class Api {
     if (response.ok) return response;
     const problem = await problemOf(response);
     if (response.status === 401) {
-      const changed = this.key !== key; // another request asked meanwhile
-      this.asking ??= this.askForKey(problem).finally(() => (this.asking = null));
-      if (changed || (await this.asking)) return this.request(path, query, { headers, ...options });
+      const known = this.key !== key; // another request asked meanwhile
+      if (known || (await this.#askOnce(problem))) return this.request(path, query, { headers, ...options });
     }
     throw problem;
+  }
+
+  /** However many requests need a key, the user is asked by one dialog. */
+  #askOnce(problem) {
+    this.asking ??= this.askForKey(problem).finally(() => (this.asking = null));
+    return this.asking;
   }
 
   /** What happens to a job, to its end: {kind, data}. It goes on where a connection broke. */

@@ -11,8 +11,8 @@ export function askForKey(api, problem) {
   dialog.showModal();
   return new Promise((resolve) => {
     const end = (given) => {
-      form.onsubmit = dialog.onclose = null;
-      if (dialog.open) dialog.close();
+      form.onsubmit = dialog.oncancel = null;
+      dialog.close();
       if (given) api.key = given;
       byId("forget-key").hidden = !api.key;
       resolve(Boolean(given));
@@ -21,7 +21,7 @@ export function askForKey(api, problem) {
       event.preventDefault();
       end(form.elements.key.value.trim());
     };
-    dialog.onclose = () => end("");
+    dialog.oncancel = () => end(""); // the Escape key
     byId("key-later").onclick = () => end("");
   });
 }

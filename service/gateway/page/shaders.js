@@ -59,11 +59,11 @@ void main() {
   float fill = max(dot(normal, normalize(vec3(0.8, 0.1, 0.45))), 0.0);
   float rim = pow(1.0 - max(dot(normal, toEye), 0.0), 3.0);
   float sky = 0.5 + 0.5 * up * side;
-  vec3 ambient = mix(vec3(0.36, 0.33, 0.31), vec3(0.56, 0.57, 0.60), sky);
-  vec3 light = ambient + key * vec3(0.58, 0.55, 0.51) + fill * vec3(0.10, 0.11, 0.13);
+  vec3 ambient = mix(vec3(0.38, 0.355, 0.335), vec3(0.60, 0.61, 0.64), sky);
+  vec3 light = ambient + key * vec3(0.50, 0.48, 0.45) + fill * vec3(0.10, 0.11, 0.13);
   float open = clamp(1.0 - 1.7 * hidden(normal), 0.25, 1.0);
   vec3 shade = clay * light * mix(vec3(0.62, 0.50, 0.44), vec3(1.0), open) * mix(0.75, 1.0, open);
-  color = vec4(shade + rim * 0.10, 1.0);
+  color = vec4(shade + rim * 0.06, 1.0);
 }`;
 
 export const DEPTH_FRAGMENT = `${HEAD}

@@ -35,7 +35,8 @@ export class ShapePanel {
     byId("shape-title").textContent = shapeName(shape);
     byId("shape-id").textContent = shape.id;
     const kept = keptLevel(shape, parent);
-    byId("facts").replaceChildren(...factsOf(shape, kept).flatMap(fact));
+    byId("descent").textContent = descentOf(shape, kept);
+    byId("facts").replaceChildren(...factsOf(shape).flatMap(fact));
     byId("downloads").replaceChildren(...FILES.map((file) => this.#download(shape, ...file)));
     this.recipes = {
       curl: curlOf(shape, kept, fileName, this.api.key !== null),
@@ -90,10 +91,20 @@ export class ShapePanel {
 }
 
 function fact([name, value]) {
-  return [element("div", {}, element("dt", {}, name), element("dd", {}, value))];
+  const wide = value.length > 9 ? "wide" : null;
+  return [element("div", { class: wide }, element("dt", {}, name), element("dd", {}, value))];
 }
 
-function factsOf(shape, kept) {
+/** What a variant has of its parent. */
+function descentOf({ parents, metrics }, kept) {
+  if (!parents.length) return "";
+  const shared = { 3: "same level 3", 2: "same levels 3 and 2" }[kept];
+  const distance = metrics?.parent_distance;
+  const apart = distance === undefined ? null : `${distance.toFixed(4)} from its parent`;
+  return ["Variant", shared, apart].filter(Boolean).join(", ");
+}
+
+function factsOf(shape) {
   const { mesh, metrics, seed, time } = shape;
   const open = mesh.boundary_edges ? `no, ${count(mesh.boundary_edges)} open edges` : "no";
   const facts = [
@@ -104,11 +115,9 @@ function factsOf(shape, kept) {
     ["Resolution", `${mesh.resolution}³`],
   ];
   if (time) facts.push(["Time", duration(time)]);
-  if (time === null) facts.push(["Time", "made before"]);
-  if (seed !== null) facts.push(["Seed", String(seed)]);
-  if (kept) facts.push(["Kept", kept === 2 ? "levels 3 and 2" : "level 3"]);
-  if (metrics?.parent_distance !== undefined) facts.push(["From parent", metrics.parent_distance.toFixed(4)]);
+  if (time === null) facts.push(["Time", "reused"]);
   if (metrics?.chamfer !== undefined) facts.push(["Chamfer", metrics.chamfer.toFixed(4)]);
   if (metrics?.f_score !== undefined) facts.push(["F-score", metrics.f_score.toFixed(3)]);
+  if (seed !== null) facts.push(["Seed", String(seed)]);
   return facts;
 }

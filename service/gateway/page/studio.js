@@ -180,6 +180,7 @@ class Studio {
     const turn = (this.turn = new AbortController());
     this.notice.clear();
     this.forms.setBusy(true);
+    document.querySelector(".stage").scrollIntoView();
     this.progress.sending(body ? "Sending the mesh" : "Asking");
     try {
       const job = await this.api.submit(path, query, body);
