@@ -19,7 +19,13 @@ from tests.service.gateway.conftest import (
 )
 
 __all__ = [
-    *("blobs", "client", "gateway_url", "own_queue", "redis", "redis_server", "settings"),
+    "blobs",
+    "client",
+    "gateway_url",
+    "own_queue",
+    "redis",
+    "redis_server",
+    "settings",
     "worker",
 ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 import trimesh
@@ -14,10 +13,10 @@ from tests.browser.chrome import Page
 
 
 @pytest.fixture
-async def modules(page: Page, gateway_url: str, worker: object) -> AsyncIterator[Page]:
+async def modules(page: Page, gateway_url: str, worker: object) -> Page:
     await page.open(gateway_url)
     await page.until("document.querySelectorAll('#categories label').length > 1")
-    yield page
+    return page
 
 
 def bytes_of(data: bytes) -> str:
@@ -38,15 +37,15 @@ async def read(page: Page, data: bytes) -> list[object] | None:
     return value
 
 
-@pytest.mark.parametrize("format", ["glb", "obj", "ply", "stl", "off", "stl_ascii", "ascii ply"])
-async def test_uploads_are_read(modules: Page, format: str) -> None:
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl", "off", "stl_ascii", "ascii ply"])
+async def test_uploads_are_read(modules: Page, kind: str) -> None:
     mesh = trimesh.creation.box((1, 2, 3)).apply_translation((4, 5, 6))
-    if format == "ascii ply":
+    if kind == "ascii ply":
         data = mesh.export(file_type="ply", encoding="ascii")
     else:
-        data = mesh.export(file_type=format)
+        data = mesh.export(file_type=kind)
     found = await read(modules, data.encode() if isinstance(data, str) else data)
-    corners = 36 if format.startswith("stl") else 8
+    corners = 36 if kind.startswith("stl") else 8
     assert found == [corners, 12, [4, 5, 6], round(14**0.5 / 2, 4)]
 
 

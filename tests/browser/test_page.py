@@ -149,7 +149,7 @@ async def test_variants_stand_beside_their_parent(studio: Page, worker: FakeWork
     assert await studio.run(f"{cards}[0].hash") == f"#{parent}"
     captions = await studio.run(f"{cards}.map(card => card.innerText.trim())")
     assert captions == ["parent", *["0.020 apart"] * 3]
-    assert await studio.run(text_of("descent")) == "Variant, same level 3, 0.0200 from its parent"
+    assert await studio.run(text_of("descent")) == "Variant, same level 3, 0.020 from its parent"
     await studio.until("document.querySelectorAll('#strip canvas.drawn').length === 4")
     await studio.click("#strip a:last-child")
     third = await studio.run(f"{cards}.at(-1).hash.slice(1)")
@@ -308,20 +308,20 @@ async def test_the_copied_command_makes_the_shape(studio: Page, tmp_path: Path) 
     assert "seed=18446744073709551615" in command
     run = subprocess.run
     await asyncio.to_thread(run, ["sh", "-ec", command], cwd=tmp_path, check=True, timeout=60)
-    (file,) = tmp_path.glob("*.glb")
+    file = tmp_path / "table-18446744073709551615.glb"
     assert len(trimesh.load_mesh(file).faces) == 80
     await studio.click(".recipe label:last-child")
     await studio.until(says("recipe", "seed=18446744073709551615"))
     compile(await studio.run("document.getElementById('recipe').textContent"), "page", "exec")
 
 
-@pytest.mark.parametrize("format", ["GLB", "STL", "Latents"])
-async def test_files_are_downloaded(studio: Page, tmp_path: Path, format: str) -> None:
+@pytest.mark.parametrize("kind", ["GLB", "STL", "Latents"])
+async def test_files_are_downloaded(studio: Page, tmp_path: Path, kind: str) -> None:
     shape = await generate(studio)
     await studio.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     links = "[...document.querySelectorAll('#downloads a')]"
-    await studio.run(f"{links}.find(link => link.innerText === {format!r}).click()")
-    suffix = {"Latents": "safetensors"}.get(format, format.lower())
+    await studio.run(f"{links}.find(link => link.innerText === {kind!r}).click()")
+    suffix = {"Latents": "safetensors"}.get(kind, kind.lower())
     file = tmp_path / f"{shape}.{suffix}"
     for _ in range(200):
         if file.exists():

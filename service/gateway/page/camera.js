@@ -13,18 +13,23 @@ export class Camera {
     this.home();
   }
 
-  /** Look at a mesh as a whole, from where the camera is. */
+  /** Fit a mesh into the picture, as far turned, moved and magnified as the last one was. */
   frame({ center, radius }) {
+    const moved = scale(subtract(this.target, this.center), (radius || 1) / this.radius);
     this.center = center;
     this.radius = radius || 1;
-    this.target = [...center];
+    this.target = add(center, moved);
+  }
+
+  /** See all of it again, from the side that is seen. */
+  fit() {
+    this.target = [...this.center];
     this.zoom = 1;
   }
 
   home() {
     Object.assign(this, HOME);
-    this.target = [...this.center];
-    this.zoom = 1;
+    this.fit();
   }
 
   orbit(right, up) {

@@ -100,7 +100,7 @@ function descentOf({ parents, metrics }, kept) {
   if (!parents.length) return "";
   const shared = { 3: "same level 3", 2: "same levels 3 and 2" }[kept];
   const distance = metrics?.parent_distance;
-  const apart = distance === undefined ? null : `${distance.toFixed(4)} from its parent`;
+  const apart = distance === undefined ? null : `${distance.toFixed(3)} from its parent`;
   return ["Variant", shared, apart].filter(Boolean).join(", ");
 }
 

@@ -44,12 +44,13 @@ export class Viewer {
     return this.renderer !== null;
   }
 
-  /** Show a mesh; `anew` looks at it as a whole and turns it into view. Null clears the stage. */
+  /** Show a mesh; `anew` looks at all of it and turns it into view. Null clears the stage. */
   show(mesh, { anew = false } = {}) {
     if (!this.works) return;
     this.result = this.#replaced(this.result, mesh);
+    if (mesh) this.camera.frame(mesh);
     if (mesh && anew) {
-      this.camera.frame(mesh);
+      this.camera.fit();
       this.#turnIn();
     }
     this.redraw();
