@@ -7,10 +7,11 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-SHORTEST_KEY = 16
-"""Characters of a plain key: fewer could be guessed, since its hash costs nothing to try."""
+SAFE_LENGTH = 16
+"""Characters that a plain key should have: fewer could be guessed, by trying or from its hash."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -26,16 +27,18 @@ class ApiKey:
     Attributes:
         name: of whoever has it: jobs and shapes belong to the name, which may have several keys.
         sha256: of the key, as lower-case hexadecimal digits.
+        short: whether it was given plain, with fewer characters than ``SAFE_LENGTH``.
     """
 
     name: str
     sha256: str
+    short: bool = field(default=False, compare=False)
 
     @classmethod
     def of(cls, key: str, name: str | None = None) -> "ApiKey":
         """The record of a key; without a name it is called by the first digits of its hash."""
         digest = hashlib.sha256(key.encode()).hexdigest()
-        return cls(name or f"key-{digest[:12]}", digest)
+        return cls(name or f"key-{digest[:12]}", digest, short=len(key) < SAFE_LENGTH)
 
     @property
     def line(self) -> str:
@@ -69,8 +72,8 @@ def check_name(name: str) -> str:
 def parse_keys(text: str) -> tuple[ApiKey, ...]:
     """The entries of ``LAGEM_API_KEYS``, separated by commas or white space.
 
-    Each is ``<name>:sha256:<hash>``, or a plain key of ``SHORTEST_KEY`` characters or more, of
-    which only the hash is kept.
+    Each is ``<name>:sha256:<hash>``, or a plain key, of which only the hash is
+    kept.
 
     Raises:
         ValueError: an entry is neither. Tells which by its place: an entry may be secret.
@@ -82,16 +85,19 @@ def parse_keys(text: str) -> tuple[ApiKey, ...]:
     return tuple(keys)
 
 
+def warning_of_short_keys(keys: Iterable[ApiKey]) -> str | None:
+    """What to tell an operator whose keys could be guessed; None where all are long enough."""
+    short = ", ".join(key.name for key in keys if key.short)
+    if not short:
+        return None
+    return f"keys of fewer than {SAFE_LENGTH} characters can be guessed ({short}): {_WAY_OUT}"
+
+
 def _parsed(entry: str, place: str) -> ApiKey:
     name, colon, hashed = entry.partition(":")
     if not colon:
         if not (entry.isascii() and entry.isprintable()):
             raise ValueError(f"{place} has other characters than ASCII's: {_WAY_OUT}")
-        if len(entry) < SHORTEST_KEY:
-            raise ValueError(
-                f"{place} is a plain key of fewer than {SHORTEST_KEY} characters, which can be"
-                f" guessed: {_WAY_OUT}"
-            )
         return ApiKey.of(entry)
     scheme, _, digest = hashed.partition(":")
     if scheme != _SCHEME or not _SHA256.fullmatch(digest.lower()):

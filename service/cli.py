@@ -16,7 +16,7 @@ import click
 from pydantic import ValidationError
 
 from model.cli import main as offline
-from service.apikeys import ApiKey, check_name, new_key
+from service.apikeys import ApiKey, check_name, new_key, warning_of_short_keys
 from service.jobqueue.embedded import EmbeddedServerError, redis_server
 from service.remote import remote
 from service.settings import PREFIX, GatewaySettings, UnknownVariableError, WorkerSettings
@@ -66,6 +66,8 @@ def serve(**flags: Any) -> None:
     given = {name: value for name, value in flags.items() if value is not None}
     gateway, worker = _settings(given)
     _refuse_open_address(gateway)
+    if warning := warning_of_short_keys(gateway.api_keys):
+        click.echo(f"Warning: {warning}.", err=True)
     port = _free_port(gateway.host, gateway.port)
     grpc_port = _free_port(gateway.host, gateway.grpc_port, flag="--grpc-port")
     worker_port = _worker_port(worker)
@@ -141,6 +143,7 @@ class _Console:
     def tell_start(self) -> None:
         """Say where everything is."""
         lines = {
+            "Page": f"{self._url}/",
             "API": self._url,
             "Docs": f"{self._url}/docs",
             "gRPC": self._grpc,

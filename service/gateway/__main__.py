@@ -5,9 +5,11 @@ import signal
 import sys
 from types import FrameType
 
+import structlog
 import uvicorn
 from pydantic import ValidationError
 
+from service.apikeys import warning_of_short_keys
 from service.gateway.app import create_app
 from service.gateway.grpc.server import GrpcServer
 from service.gateway.protocol import ProblemProtocol
@@ -69,6 +71,8 @@ def main() -> int:
         way_out = "set LAGEM_API_KEYS (`lagem key` makes one), listen on 127.0.0.1"
         return _fail(f"{cause}: {way_out}, or set LAGEM_INSECURE=1", 2)
     configure_logging(settings.log_level)
+    if warning := warning_of_short_keys(settings.api_keys):
+        structlog.get_logger("gateway").warning("short_api_keys", detail=warning)
     try:
         with redis_server(settings.redis_url, settings.data_dir) as url:
             return 0 if serve(settings.model_copy(update={"redis_url": url})) else 1

@@ -23,7 +23,7 @@ from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
 from service.gateway.preference import Preference
 from service.gateway.protocol import METRICS_STATE
-from service.gateway.routes import docs, operations, shapes, system
+from service.gateway.routes import docs, operations, page, shapes, system
 from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
 from service.gateway.shapes import ShapeService
@@ -100,6 +100,7 @@ def create_app(
         event_routes.router,
         system.router,
         docs.router,
+        page.router,
     )
     for router in routers:
         app.include_router(router)

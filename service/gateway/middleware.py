@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import InternalError, MalformedRequest, Unauthenticated
 from service.gateway.access import Access
 from service.gateway.problem import problem_response, refuse
-from service.gateway.routes.docs import ASSETS
+from service.gateway.routes.docs import ASSETS_PATH as DOCS_PATH
+from service.gateway.routes.page import ASSETS_PATH as PAGE_PATH
 from service.gateway.upload import upload_too_large
 from service.telemetry import GatewayMetrics, LogField
 
@@ -21,7 +22,7 @@ REQUEST_ID_HEADER = "X-Request-Id"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
-_OPEN = _PROBES | {"/", "/docs", "/openapi.json", *(f"/docs/{name}" for name in ASSETS)}
+_OPEN = _PROBES | {"/", "/docs", "/openapi.json"}
 """Paths that need no key: probes, which have none to send, and pages, which say no more than the
 public documentation does; a browser cannot send a key when it opens one."""
 
@@ -101,7 +102,7 @@ class Authentication:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].removeprefix("/v1") in _OPEN:
+        if scope["type"] != "http" or _is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
@@ -164,6 +165,11 @@ class BodyLimit:
             f"The body took more than {self._max_seconds:g} seconds to arrive.",
             suggestion="Send all of it, at a better connection, or as a smaller file.",
         )
+
+
+def _is_open(path: str) -> bool:
+    path = path.removeprefix("/v1")
+    return path in _OPEN or path.startswith((DOCS_PATH, PAGE_PATH))
 
 
 def accepted_request_id(given: str) -> str:

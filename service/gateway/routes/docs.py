@@ -14,6 +14,9 @@ router = APIRouter(include_in_schema=False)
 _OWN = Path(__file__).parent.parent / "docspage"
 _BUNDLED = Path(str(files("fastapi_offline"))) / "static"  # Swagger UI, as its makers build it
 
+ASSETS_PATH = "/docs/"
+"""Where the page's files lie; like the page, they need no key."""
+
 ASSETS = MappingProxyType(
     {
         "swagger-ui.css": _BUNDLED / "swagger-ui.css",
@@ -45,7 +48,7 @@ async def page() -> FileResponse:
     return FileResponse(_OWN / "index.html", headers={"Content-Security-Policy": _POLICY})
 
 
-@router.get("/docs/{name}")
+@router.get(ASSETS_PATH + "{name}")
 async def asset(name: str) -> FileResponse:
     """A file of the page."""
     if name not in ASSETS:

@@ -3,7 +3,7 @@
 import asyncio
 
 from fastapi import APIRouter
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.contract import Category, CategoryList, Health, ModelList
@@ -56,9 +56,3 @@ async def ready(gateway: GatewayOf) -> Health:
 async def metrics(gateway: GatewayOf) -> Response:
     """Prometheus metrics of this gateway."""
     return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-@router.get("/", include_in_schema=False)
-async def index() -> RedirectResponse:
-    """The interactive documentation."""
-    return RedirectResponse("/docs")

@@ -24,6 +24,8 @@ from service.store.blobs import BlobStore
 from service.store.refs import latents_ref, mesh_ref, preview_ref
 from service.worker.results import MeshOptions, final_artifact, moment
 
+_METRICS = {Operation.ENCODE: {"chamfer": 0.01}, Operation.RESAMPLE: {"parent_distance": 0.02}}
+
 LEVELS = {3: (4, 8), 2: (8, 4), 1: (16, 2)}
 
 MODEL: dict[str, Any] = {
@@ -155,7 +157,7 @@ class FakeWorker:
             "mesh": await self._mesh(job, shape_id),
             "latents": await self._latents(job, shape_id, seed, levels),
             "normalization": _frame(job),
-            "metrics": {"chamfer": 0.01} if job.operation is Operation.ENCODE else None,
+            "metrics": _METRICS.get(job.operation),
         }
         now = int(time.time() * 1000)
         if "shape" not in job.params:

@@ -150,9 +150,7 @@ async def test_references_of_the_document_resolve(client: httpx.AsyncClient) -> 
     assert {name.rsplit("/", 1)[1] for name in references(document)} <= schemas.keys()
 
 
-async def test_the_root_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
-    response = await client.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+async def test_the_documentation_is_served(client: httpx.AsyncClient) -> None:
     assert (await client.get("/docs")).status_code == 200
 
 

@@ -1,0 +1,289 @@
+// The page: what the parts do together. Its state is the address: #shp_... is a shape that is looked
+// at, #job_... a job that is followed.
+
+import { Api } from "./api.js";
+import { byId } from "./dom.js";
+import { Forms } from "./forms.js";
+import { readGlb } from "./glb.js";
+import { askForKey } from "./keydialog.js";
+import { drawLevels } from "./levels.js";
+import { Library } from "./library.js";
+import { ancestry } from "./lineage.js";
+import { readMeshFile } from "./meshfile.js";
+import { Notice } from "./notice.js";
+import { Progress } from "./progress.js";
+import { ShapePanel } from "./shapepanel.js";
+import { Strip } from "./strip.js";
+import { Thumbnails } from "./thumbnail.js";
+import { Viewer } from "./viewer.js";
+import { plural } from "./words.js";
+
+const ASK_AGAIN_MS = 3000;
+const MOST_SIBLINGS = 16;
+
+class Studio {
+  constructor() {
+    this.api = new Api((problem) => askForKey(this.api, problem));
+    this.library = new Library(this.api);
+    this.viewer = new Viewer(byId("view"));
+    this.notice = new Notice();
+    this.progress = new Progress();
+    this.strip = new Strip(new Thumbnails(), (shape) => this.library.mesh(shape));
+    this.panel = new ShapePanel(this.api, (problem) => this.notice.show(problem));
+    this.forms = new Forms({
+      generate: (query) => this.generate(query),
+      resample: (query) => this.resample(query),
+      encode: (file, query) => this.encode(file, query),
+    });
+    this.shape = null; // the record of the shape that is looked at
+    this.upload = null; // {name, mesh, shape}: the last file, its mesh here, the id made of it
+    this.turn = null; // aborts what is left behind when the address changes
+    this.job = null; // the id of the job that is followed
+  }
+
+  async start() {
+    byId("no-webgl").hidden = this.viewer.works;
+    byId("forget-key").hidden = !this.api.key;
+    document.body.classList.toggle("blind", !this.viewer.works);
+    byId("cancel").addEventListener("click", () => this.cancel());
+    byId("forget-key").addEventListener("click", () => this.forgetKey());
+    byId("home").addEventListener("click", () => this.viewer.home());
+    byId("wireframe").addEventListener("click", ({ currentTarget: button }) => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(on));
+      this.viewer.setWireframe(on);
+    });
+    byId("compare").addEventListener("change", (event) => this.viewer.setShown(event.target.value));
+    addEventListener("hashchange", () => this.route());
+    await Promise.all([this.meetModel(), this.route()]);
+  }
+
+  /** Ask what the deployment can do, until there is a worker that tells. */
+  async meetModel() {
+    try {
+      const { models } = await this.api.json("models");
+      if (models.length) {
+        const [model] = models;
+        byId("model").textContent = `${model.name} ${model.version}`;
+        byId("levels").replaceChildren(...drawLevels(model.levels));
+        const { categories } = await this.api.json("categories");
+        this.forms.offer({ ...model, categories: categories.map(({ name }) => name) });
+        return;
+      }
+      byId("model").textContent = "Waiting for a worker";
+    } catch (problem) {
+      byId("model").textContent = "Not connected";
+      this.notice.show(problem);
+      if (!problem.retryable) return;
+    }
+    setTimeout(() => this.meetModel(), ASK_AGAIN_MS);
+  }
+
+  forgetKey() {
+    this.api.key = null;
+    location.hash = "";
+    location.reload(); // nothing of what the key showed may stay
+  }
+
+  /** Show what the address names. */
+  async route() {
+    this.turn?.abort();
+    const turn = (this.turn = new AbortController());
+    const id = decodeURIComponent(location.hash.slice(1));
+    this.#setJob(null);
+    this.notice.clear();
+    try {
+      if (id.startsWith("job_")) await this.follow(await this.api.json(`jobs/${encodeURIComponent(id)}`));
+      else if (id) await this.open(id);
+      else this.welcome();
+    } catch (problem) {
+      if (problem.name === "AbortError" || this.turn !== turn) return;
+      this.notice.show(problem);
+      if (!this.shape) this.welcome();
+    }
+  }
+
+  welcome() {
+    this.shape = null;
+    document.body.classList.add("empty");
+    document.title = "lagem";
+    this.viewer.show(null);
+    this.#compare(null);
+    this.panel.hide();
+    this.strip.hide();
+  }
+
+  /** Look at a shape, and at its family. */
+  async open(id) {
+    const { signal } = this.turn;
+    const record = await this.library.record(id);
+    const [parent] = await this.library.recordsOf(record.parents.slice(0, 1));
+    signal.throwIfAborted();
+    this.shape = record;
+    document.body.classList.remove("empty");
+    document.title = `${record.category ?? "shape"} ${record.seed ?? ""} · lagem`;
+    const uploaded = this.upload?.shape === id;
+    this.panel.show(record, parent, uploaded ? this.upload.name : "mesh.glb");
+    const among = this.strip.mark(id);
+    await Promise.all([this.#showMesh(record, !among, signal), this.#showFamily(record, among, signal)]);
+  }
+
+  async #showMesh(record, anew, signal) {
+    if (!this.viewer.works) return;
+    const mesh = await this.library.mesh(record);
+    if (signal.aborted) return;
+    this.viewer.show(mesh, { anew: anew && !this.previewed });
+    this.previewed = false;
+    byId("view").dataset.shape = record.id;
+  }
+
+  async #showFamily(record, among, signal) {
+    const own = await this.library.tree(record.id);
+    const [oldest] = ancestry(own);
+    const family = oldest.id === own.id || oldest.expired ? own : await this.library.tree(oldest.id);
+    if (signal.aborted) return;
+    this.panel.showFamily(own, family);
+    this.#compare(this.upload?.shape === oldest.id ? this.upload.mesh : null);
+    if (!among) await this.#fillStrip(record, own, signal);
+  }
+
+  /** A shape's siblings with their parent; of one without a parent, what was made of it. */
+  async #fillStrip(record, own, signal) {
+    const [parentId] = record.parents;
+    const siblings = parentId ? (await this.library.tree(parentId)).children : own.children;
+    const near = siblings.filter((id) => id !== record.id).slice(0, MOST_SIBLINGS - 1);
+    const [parent] = parentId ? await this.library.recordsOf([parentId]) : [record];
+    const members = await this.library.recordsOf(parentId ? [record.id, ...near] : near);
+    if (signal.aborted) return;
+    this.strip.show(members, parent);
+    this.strip.mark(record.id);
+  }
+
+  generate(query) {
+    return this.submit(this.forms.generate, "generate", query);
+  }
+
+  resample(query) {
+    const { resolution } = this.shape.mesh;
+    return this.submit(this.forms.resample, "resample", { ...query, shape: this.shape.id, resolution });
+  }
+
+  async encode(file, query) {
+    const buffer = await file.arrayBuffer();
+    this.upload = { name: file.name, mesh: this.viewer.works ? readMeshFile(buffer) : null, shape: null };
+    await this.submit(this.forms.encode, "encode", { ...query, filename: file.name }, buffer);
+  }
+
+  /** Send a request, follow its job, show what it made. */
+  async submit(form, path, query, body) {
+    this.turn?.abort();
+    const turn = (this.turn = new AbortController());
+    this.notice.clear();
+    this.forms.setBusy(true);
+    document.querySelector(".stage").scrollIntoView();
+    this.progress.sending(body ? "Sending the mesh" : "Asking");
+    try {
+      const job = await this.api.submit(path, query, body);
+      history.pushState(null, "", `#${job.id}`);
+      await this.follow(job, form);
+    } catch (problem) {
+      if (problem.name === "AbortError" || this.turn !== turn) return;
+      this.#setJob(null);
+      this.notice.show(problem, form);
+    }
+  }
+
+  /** Follow a job to its end; `form` is what asked for it. */
+  async follow(job, form = null) {
+    const { signal } = this.turn;
+    this.#setJob(job);
+    this.#expect(job);
+    for await (const { kind, data } of this.api.events(job.id, signal)) {
+      signal.throwIfAborted();
+      if (kind === "artifact") this.#preview(data, signal);
+      else job = data;
+      if (kind === "status" || kind === "progress") this.progress.show(job);
+    }
+    if (job.state === "succeeded") await this.#finish(job);
+    else this.#giveUp(job, form);
+  }
+
+  #expect({ operation, input }) {
+    document.body.classList.remove("empty");
+    this.previewed = false;
+    const parent = operation === "resample" && this.shape?.id === input.parents?.[0] ? this.shape : null;
+    if (parent || input.n > 1) this.strip.expect(input.n, parent);
+    else this.strip.hide();
+  }
+
+  /** A coarse mesh of what is to come. */
+  async #preview({ url, sample, resolution }, signal) {
+    if (!this.viewer.works) return;
+    try {
+      const mesh = readGlb(await this.api.bytes(url, signal));
+      if (signal.aborted || !this.job || (this.finest[sample] ?? 0) > resolution) return;
+      this.finest[sample] = resolution;
+      this.strip.preview(sample, mesh);
+      if (sample > 0) return;
+      this.#compare(null);
+      this.viewer.show(mesh, { anew: !this.previewed });
+      this.previewed = true;
+      byId("view").dataset.shape = "preview";
+    } catch {
+      // It made way for the finer one: nothing is lost.
+    }
+  }
+
+  async #finish(job) {
+    const shapes = this.library.keep(job);
+    const [first] = shapes;
+    if (job.operation === "encode" && this.upload) this.upload.shape = first.id;
+    const [parent] = await this.library.recordsOf(first.parents.slice(0, 1));
+    this.#setJob(null);
+    this.progress.say(`Done: ${plural(shapes.length, "shape")}.`);
+    if (parent || shapes.length > 1) this.strip.show(shapes, parent);
+    else this.strip.hide();
+    history.replaceState(null, "", `#${first.id}`);
+    await this.open(first.id);
+  }
+
+  #giveUp(job, form) {
+    this.#setJob(null);
+    const back = this.shape;
+    history.replaceState(null, "", back ? `#${back.id}` : location.pathname);
+    this.strip.hide();
+    if (back) this.open(back.id).catch((problem) => this.notice.show(problem));
+    else this.welcome();
+    if (job.error) this.notice.show({ ...job.error, request_id: null }, form);
+    else this.progress.say("Canceled.");
+  }
+
+  async cancel() {
+    const id = this.job;
+    if (!id) return;
+    byId("cancel").disabled = true;
+    try {
+      await this.api.json(`jobs/${id}`, { method: "DELETE" });
+    } catch (problem) {
+      if (problem.code !== "job_final") this.notice.show(problem);
+    }
+  }
+
+  #setJob(job) {
+    this.job = job?.id ?? null;
+    this.finest = {};
+    this.forms.setBusy(job !== null);
+    if (job) this.progress.show(job);
+    else this.progress.hide();
+  }
+
+  #compare(mesh) {
+    byId("compare").hidden = !mesh;
+    if (this.viewer.input?.mesh === mesh || (!mesh && !this.viewer.input)) return;
+    this.viewer.compare(mesh);
+    this.viewer.setShown("result");
+    document.querySelector("input[name=compare][value=result]").checked = true;
+  }
+}
+
+new Studio().start();

@@ -1,0 +1,48 @@
+// How things are said.
+
+const STAGES = {
+  preprocess: "Reading the mesh",
+  encode: "Finding its latents",
+  denoise_l3: "Main structure",
+  denoise_l2: "Major details",
+  denoise_l1: "Minor details",
+  decode: "Finding the surface",
+  mesh: "Joining the mesh",
+  export: "Writing the file",
+};
+
+/** What a job does now, in a few words. */
+export function stageWords(job) {
+  if (job.cancel_requested) return "Stopping";
+  if (job.state === "queued") {
+    if (job.queue_position === null || job.queue_position === 0) return "Next in the queue";
+    return job.queue_position === 1 ? "1 job ahead" : `${job.queue_position} jobs ahead`;
+  }
+  return STAGES[job.stage] ?? "Starting";
+}
+
+/** The time a job still needs, or nothing where nobody knows. */
+export function timeLeft({ eta_s: seconds }) {
+  if (seconds === null || seconds === undefined) return "";
+  if (seconds < 1) return "under a second left";
+  return seconds < 90 ? `about ${Math.round(seconds)} s left` : `about ${Math.round(seconds / 60)} min left`;
+}
+
+const numbers = new Intl.NumberFormat("en");
+
+export const count = (value) => numbers.format(value);
+
+export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+
+export function duration(milliseconds) {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+export const capitalized = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+
+/** What a shape is, by its record or its node in a tree. */
+export function shapeName({ category, operation, parents = [] }) {
+  if (operation === "encode") return "Upload";
+  if (category) return capitalized(category);
+  return parents.length ? "Variant" : "Shape";
+}

@@ -1,0 +1,393 @@
+"""The web page, used as people use it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import trimesh
+
+from service.errors import OutOfMemory
+from service.jobqueue.queue import JobQueue
+from service.settings import GatewaySettings
+from service.store.local import LocalBlobStore
+from tests.browser.chrome import NO_WEBGL, Page, running_chromium, tab
+from tests.service.gateway.conftest import running_gateway
+from tests.service.gateway.fakeworker import MODEL, FakeWorker
+
+KEY = "a-key-of-this-server"
+SHOWN = (
+    "location.hash.startsWith('#shp_') && document.getElementById('progress').hidden"
+    " && document.getElementById('view').dataset.shape === location.hash.slice(1)"
+)
+HASH = "location.hash.slice(1)"
+
+
+def text_of(name: str) -> str:
+    return f"document.getElementById({name!r}).innerText"
+
+
+def says(name: str, words: str) -> str:
+    return f"{text_of(name)}.includes({words!r})"
+
+
+async def open_page(page: Page, url: str) -> None:
+    await page.open(url)
+    await page.until("document.querySelectorAll('#categories label').length > 1")
+
+
+async def generate(page: Page, **fields: str) -> str:
+    """The id of the first shape."""
+    for name, value in fields.items():
+        await page.type(f"#generate [name={name}]", value)
+    before = await page.run(HASH)
+    await page.click("#generate .primary")
+    await page.until(f"{SHOWN} && {HASH} !== {before!r}")
+    return str(await page.run(HASH))
+
+
+async def has_a_shape(page: Page) -> bool:
+    """Whether the middle of the stage differs from its upper corners, as a ball on it does."""
+    pixels = await page.pixels("#view")
+    height, width, _ = pixels.shape
+    middle = pixels[height // 2 - 20 : height // 2 + 20, width // 2 - 20 : width // 2 + 20]
+    corner = pixels[height // 2 - 20 : height // 2 + 20, :20]
+    return bool(abs(middle.mean((0, 1)) - corner.mean((0, 1))).max() > 25)
+
+
+@pytest.fixture
+async def studio(page: Page, gateway_url: str, worker: FakeWorker) -> AsyncIterator[Page]:
+    """The page with nothing made yet; the policy must have nothing to refuse."""
+    await open_page(page, gateway_url)
+    yield page
+    assert [entry for entry in page.refused if "status of" not in entry] == []
+
+
+async def test_a_shape_is_made_before_ones_eyes(studio: Page, worker: FakeWorker) -> None:
+    assert await studio.run("document.body.classList.contains('empty')")
+    worker.open.clear()
+    await studio.click("#categories label:nth-child(2)")
+    await studio.type("#generate [name=seed]", "7")
+    await studio.click("#generate .primary")
+    await studio.until(says("progress", "Finding the surface"))
+    assert await studio.run("document.getElementById('progress-bar').value") == 0.5
+    assert await studio.run(says("announcement", "Finding the surface"))
+    assert (await studio.run(HASH)).startswith("job_")
+    assert not await has_a_shape(studio)
+    await worker.show(worker.seen[0], 33)
+    await studio.until("document.getElementById('view').dataset.shape === 'preview'")
+    assert await has_a_shape(studio)
+    worker.open.set()
+    await studio.until(SHOWN)
+    assert await has_a_shape(studio)
+    assert worker.seen[0].params["category"] == "chair"
+    facts = await studio.run(text_of("facts"))
+    assert await studio.run(says("shape-title", "Chair"))
+    assert {"80", "42", "yes", "7"} <= set(facts.split())  # faces, vertices, watertight, seed
+
+
+async def test_a_job_can_be_canceled(studio: Page, worker: FakeWorker) -> None:
+    worker.open.clear()
+    await studio.click("#generate .primary")
+    await studio.until(says("progress", "Finding the surface"))
+    await studio.click("#cancel")
+    await studio.until("document.getElementById('progress').hidden")
+    await studio.until(says("announcement", "Canceled."))
+    assert await studio.run(HASH) == ""
+    assert await studio.run("document.body.classList.contains('empty')")
+    assert await studio.run("!document.querySelector('#generate .primary').disabled")
+
+
+async def test_after_a_canceled_job_the_shape_before_is_back(
+    studio: Page, worker: FakeWorker
+) -> None:
+    shape = await generate(studio)
+    worker.open.clear()
+    await studio.click("#resample button[value='2']")
+    await studio.until(says("progress", "Finding the surface"))
+    await studio.click("#cancel")
+    await studio.until(f"{HASH} === {shape!r} && document.getElementById('progress').hidden")
+    assert await has_a_shape(studio)
+
+
+async def test_a_job_that_fails_says_why_and_what_to_do(studio: Page, worker: FakeWorker) -> None:
+    worker.failure = OutOfMemory("No memory is left.", suggestion="Use a lower resolution.")
+    await studio.click("#generate .primary")
+    await studio.until(says("notice", "No memory is left."))
+    assert await studio.run(says("notice", "Use a lower resolution."))
+    await studio.click("#notice button")
+    await studio.until("document.getElementById('notice').hidden")
+
+
+@pytest.mark.parametrize(("field", "value"), [("n", "99"), ("seed", "minus one")])
+async def test_a_refused_field_is_marked(studio: Page, field: str, value: str) -> None:
+    await studio.type(f"#generate [name={field}]", value)
+    await studio.click("#generate .primary")
+    await studio.until("document.querySelector('.wrong') !== null")
+    wrong = f"document.querySelector('#generate [name={field}]')"
+    assert await studio.run(f"{wrong}.getAttribute('aria-invalid')") == "true"
+    assert await studio.run(f"document.activeElement === {wrong}")
+    described = f"document.getElementById({wrong}.getAttribute('aria-describedby')).textContent"
+    assert await studio.run(described) in await studio.run(text_of("notice"))
+    await generate(studio, **{field: "3"})
+    assert await studio.run("document.querySelector('.wrong, [aria-invalid]') === null")
+
+
+async def test_variants_stand_beside_their_parent(studio: Page, worker: FakeWorker) -> None:
+    parent = await generate(studio, seed="7")
+    await studio.type("#resample [name=n]", "3")
+    await studio.click("#resample button[value='3']")
+    await studio.until(f"{SHOWN} && {HASH} !== {parent!r}")
+    assert worker.seen[-1].params["keep_level"] == 3
+    cards = "[...document.querySelectorAll('#strip a')]"
+    assert await studio.run(f"{cards}[0].hash") == f"#{parent}"
+    captions = await studio.run(f"{cards}.map(card => card.innerText.trim())")
+    assert captions == ["parent", *["0.020 apart"] * 3]
+    assert await studio.run(text_of("descent")) == "Variant, same level 3, 0.020 from its parent"
+    await studio.until("document.querySelectorAll('#strip canvas.drawn').length === 4")
+    await studio.click("#strip a:last-child")
+    third = await studio.run(f"{cards}.at(-1).hash.slice(1)")
+    await studio.until(f"{HASH} === {third!r} && {SHOWN}")
+    assert await studio.run("document.querySelector('#strip [aria-current]').hash") == f"#{third}"
+    await studio.until("document.querySelectorAll('#tree a').length === 4")
+    assert await studio.run("document.querySelector('#tree [aria-current] title').textContent")
+    await studio.click("#trail a:first-child")
+    await studio.until(f"{HASH} === {parent!r} && {SHOWN}")
+
+
+async def test_variants_of_variants_keep_what_was_asked(studio: Page, worker: FakeWorker) -> None:
+    await generate(studio)
+    await studio.type("#resample [name=n]", "1")
+    for value in ("3", "2"):
+        before = await studio.run(HASH)
+        await studio.click(f"#resample button[value='{value}']")
+        await studio.until(f"{SHOWN} && {HASH} !== {before!r}")
+    assert worker.seen[-1].params["parents"] == [before]
+    assert (await studio.run(text_of("descent"))).startswith("Variant, same levels 3 and 2")
+    await studio.until("document.querySelectorAll('#trail a').length === 3")
+
+
+async def test_several_shapes_can_be_leafed_through(studio: Page) -> None:
+    first = await generate(studio, n="3")
+    await studio.until("document.querySelectorAll('#strip canvas.drawn').length === 3")
+    await studio.click("#strip a:nth-child(2)")
+    await studio.until(f"{SHOWN} && {HASH} !== {first!r}")
+    await studio.run("history.back()")
+    await studio.until(f"{SHOWN} && {HASH} === {first!r}")
+
+
+async def test_a_link_opens_its_shape(
+    studio: Page, chromium: int, gateway_url: str, worker: FakeWorker
+) -> None:
+    await generate(studio, seed="7")
+    await studio.type("#resample [name=n]", "2")
+    await studio.click("#resample button[value='2']")
+    await studio.until("document.querySelectorAll('#strip a').length === 3")
+    await studio.until(SHOWN)
+    shape = await studio.run(HASH)
+    async with tab(chromium) as other:
+        await open_page(other, f"{gateway_url}/#{shape}")
+        await other.until(SHOWN)
+        assert await has_a_shape(other)
+        assert await other.run(text_of("shape-id")) == shape
+        await other.until("document.querySelectorAll('#strip a').length === 3")
+        assert (await other.run(text_of("descent"))).startswith("Variant, same levels 3 and 2")
+
+
+async def test_a_link_to_a_job_follows_it(
+    page: Page, gateway_url: str, client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    job = (await client.post("/generate", headers={"Prefer": "respond-async"})).json()["id"]
+    await open_page(page, f"{gateway_url}/#{job}")
+    await page.until(says("progress", "Finding the surface"))
+    worker.open.set()
+    await page.until(SHOWN)
+
+
+async def test_a_link_that_leads_nowhere_says_so(studio: Page, gateway_url: str) -> None:
+    await studio.run("location.hash = '#shp_00000000000000000000000000'")
+    await studio.until("!document.getElementById('notice').hidden")
+    assert await studio.run("document.body.classList.contains('empty')")
+
+
+async def test_meshes_are_turned_by_mouse_and_keyboard(studio: Page) -> None:
+    await studio.look(1280, 800, still=True)
+    await generate(studio)
+    first = await studio.pixels("#view")
+    await studio.drag("#view", 120, 40)
+    turned = await studio.pixels("#view")
+    assert abs(first - turned).max() > 20
+    await studio.run("document.getElementById('view').focus()")
+    await studio.press("0")
+    await asyncio.sleep(0.2)
+    assert abs(first - await studio.pixels("#view"))[5:-5, 5:-5].max() < 8
+    for key in ("ArrowLeft", "+", "ArrowUp"):
+        before = await studio.pixels("#view")
+        await studio.press(key)
+        await asyncio.sleep(0.2)
+        assert abs(before - await studio.pixels("#view")).max() > 8, key
+    await studio.click("#wireframe")
+    assert await studio.run("document.getElementById('wireframe').ariaPressed") == "true"
+    assert abs(first - await studio.pixels("#view")).max() > 20
+
+
+async def test_an_upload_is_compared_with_what_became_of_it(
+    studio: Page, worker: FakeWorker, tmp_path: Path
+) -> None:
+    file = tmp_path / "box.obj"
+    trimesh.creation.box().export(file)
+    await studio.choose_file("#encode [name=file]", file)
+    await studio.until(SHOWN)
+    assert worker.seen[-1].operation == "encode"
+    assert await studio.run(says("facts", "Chamfer"))
+    assert await studio.run(f"{text_of('recipe')}.includes('@box.obj')")
+    await studio.until("!document.getElementById('compare').hidden")
+    result = await studio.pixels("#view")
+    await studio.click("#compare label:last-child")
+    await asyncio.sleep(0.2)
+    assert abs(result - await studio.pixels("#view")).max() > 20
+    await generate(studio)
+    await studio.until("document.getElementById('compare').hidden")
+
+
+async def test_a_file_that_is_no_mesh_is_told_at_its_field(studio: Page, tmp_path: Path) -> None:
+    (file := tmp_path / "notes.txt").write_text("no mesh at all")
+    await studio.choose_file("#encode [name=file]", file)
+    await studio.until("!document.getElementById('notice').hidden")
+    assert await studio.run(f"{text_of('notice')}.length") > 20
+
+
+@pytest.fixture
+def keyed_url(settings: GatewaySettings, worker: FakeWorker) -> Iterator[str]:
+    fields = {name: getattr(settings, name) for name in settings.model_fields_set}
+    with running_gateway(GatewaySettings(**fields, api_keys=KEY)) as url:
+        yield url
+
+
+async def test_a_key_is_asked_for_and_kept_in_the_tab(
+    page: Page, chromium: int, keyed_url: str
+) -> None:
+    await page.open(keyed_url)
+    for key in ("wrong", KEY):
+        await page.until("document.getElementById('key-dialog').open")
+        await page.type("#key-form [name=key]", key)
+        await page.click("#key-form .primary")
+        await page.until(f"sessionStorage.getItem('lagem-key') === {key!r}")
+    await page.until("document.querySelectorAll('#categories label').length > 1")
+    shape = await generate(page)
+    assert await has_a_shape(page)
+    assert await page.run(f"{text_of('recipe')}.includes('$LAGEM_API_KEY')")
+    assert KEY not in await page.run("document.documentElement.outerHTML")
+    await page.open(f"{keyed_url}/#{shape}")
+    await page.until(SHOWN)  # and was not asked again
+    async with tab(chromium) as other:
+        await other.open(f"{keyed_url}/#{shape}")
+        await other.until("document.getElementById('key-dialog').open")
+    await page.click("#forget-key")
+    await page.until("document.getElementById('key-dialog').open")
+    assert await page.run("sessionStorage.length") == 0
+    await page.click("#key-later")
+    await page.until(says("notice", "asks for an API key"))
+
+
+async def test_the_copied_command_makes_the_shape(studio: Page, tmp_path: Path) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("there is no curl")
+    await generate(studio, seed="18446744073709551615")
+    assert await studio.run(says("facts", "18446744073709551615"))
+    command = await studio.run("document.getElementById('recipe').textContent")
+    assert "category=table" in command
+    assert "seed=18446744073709551615" in command
+    run = subprocess.run
+    await asyncio.to_thread(run, ["sh", "-ec", command], cwd=tmp_path, check=True, timeout=60)
+    file = tmp_path / "table-18446744073709551615.glb"
+    assert len(trimesh.load_mesh(file).faces) == 80
+    await studio.click(".recipe label:last-child")
+    await studio.until(says("recipe", "seed=18446744073709551615"))
+    compile(await studio.run("document.getElementById('recipe').textContent"), "page", "exec")
+
+
+@pytest.mark.parametrize("kind", ["GLB", "STL", "Latents"])
+async def test_files_are_downloaded(studio: Page, tmp_path: Path, kind: str) -> None:
+    shape = await generate(studio)
+    await studio.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    links = "[...document.querySelectorAll('#downloads a')]"
+    await studio.run(f"{links}.find(link => link.innerText === {kind!r}).click()")
+    suffix = {"Latents": "safetensors"}.get(kind, kind.lower())
+    file = tmp_path / f"{shape}.{suffix}"
+    for _ in range(200):
+        if file.exists():
+            break
+        await asyncio.sleep(0.05)
+    assert file.stat().st_size > 500
+    assert await studio.run("document.getElementById('notice').hidden")
+
+
+async def test_without_webgl_all_but_the_picture_works(
+    gateway_url: str, worker: FakeWorker, tmp_path: Path
+) -> None:
+    with running_chromium(*NO_WEBGL) as port:
+        async with tab(port) as page:
+            await open_page(page, gateway_url)
+            assert await page.run(says("no-webgl", "no WebGL"))
+            await page.click("#generate .primary")
+            await page.until(f"{HASH}.startsWith('shp_') && {says('facts', '80')}")
+            assert await page.run("document.querySelectorAll('#downloads a').length") == 5
+            assert page.thrown == []
+
+
+async def test_what_the_deployment_cannot_do_is_not_offered(
+    page: Page, gateway_url: str, own_queue: JobQueue, blobs: LocalBlobStore
+) -> None:
+    model = MODEL | {"can": ["encode", "decode"], "categories": []}
+    async with FakeWorker(own_queue, blobs, model):
+        await page.open(gateway_url)
+        await page.until(says("generate", "The loaded model cannot generate."))
+        assert await page.run("document.querySelector('#generate .primary').disabled")
+        assert not await page.run("document.querySelector('#encode input').disabled")
+
+
+async def test_a_page_without_a_worker_waits_for_one(
+    page: Page, client: httpx.AsyncClient, gateway_url: str, own_queue: JobQueue
+) -> None:
+    await page.open(gateway_url)
+    await page.until(says("model", "Waiting for a worker"))
+    assert await page.run("document.querySelector('#generate .primary').disabled")
+
+
+@pytest.mark.parametrize("width", [360, 1024, 1600])
+async def test_nothing_is_cut_off(studio: Page, width: int) -> None:
+    await studio.look(width, 740)
+    await generate(studio, n="2")
+    assert await studio.run("document.documentElement.scrollWidth") == width
+    left_out = """[...document.querySelectorAll('main button, main input, main select, main pre')]
+        .filter(found => found.checkVisibility())
+        .filter(found => found.getBoundingClientRect().right > innerWidth + 1)
+        .map(found => found.outerHTML)"""
+    assert await studio.run(left_out) == []
+
+
+async def test_all_that_can_be_used_has_a_name(studio: Page) -> None:
+    await generate(studio, n="2")
+    await studio.until("document.querySelectorAll('#strip a').length === 2")
+    await studio.send("Accessibility.enable")
+    nodes = (await studio.send("Accessibility.getFullAXTree"))["nodes"]
+    used = {"button", "link", "radio", "textbox", "spinbutton", "combobox", "application"}
+    seen = [node for node in nodes if node.get("role", {}).get("value") in used]
+    assert {node["role"]["value"] for node in seen} >= used - {"link"}
+    assert [node for node in seen if not node.get("name", {}).get("value")] == []
+
+
+async def test_dark_and_light_differ(studio: Page) -> None:
+    await studio.look(1280, 800, dark=True)
+    assert np.mean(await studio.pixels("body")) < 80
+    await studio.look(1280, 800)
+    assert np.mean(await studio.pixels("body")) > 200
