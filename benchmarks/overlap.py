@@ -26,6 +26,9 @@ class Quiet:
     def progress(self, job_id: str, stage: Stage, progress: float) -> None:
         pass
 
+    def computed(self, shapes: int) -> None:
+        pass
+
     def showed(self, job_id: str, artifact: Artifact) -> None:
         pass
 
@@ -41,7 +44,7 @@ def tables(bench: Bench) -> Iterator[Table]:
     with tempfile.TemporaryDirectory() as folder:
         settings = WorkerSettings(data_dir=Path(folder))
         store, finish = LocalBlobStore(settings.blob_dir), FinishingProcess(settings)
-        engine = Engine(bench.pipeline, store, finish)
+        engine = Engine(bench.pipeline, store, finish, settings)
         wall(engine, jobs(bench, 32, None), beside=True)  # a warm-up
         rows = []
         for resolution, faces in bench.pick(cases, ((32, None), (32, 200))):
@@ -82,7 +85,8 @@ def wall(engine: Engine, batches: list[Job], *, beside: bool) -> float:
 
 
 def jobs(bench: Bench, resolution: int, faces: int | None) -> list[Job]:
-    """Generations, as the queue would hand them over."""
+    """Generations, as the queue would hand them over, of a new caller: nothing is reused."""
+    tenant = new_id("job")
     defaults = bench.pipeline.info.defaults
     count = bench.pick(JOBS, 2)
     params: dict[str, Any] = {
@@ -103,7 +107,7 @@ def jobs(bench: Bench, resolution: int, faces: int | None) -> list[Job]:
             progress=0.0,
             params=params | {"seed": seed},
             input_ref=None,
-            tenant="anonymous",
+            tenant=tenant,
             priority=1,
             batch_key="",
             attempts=1,

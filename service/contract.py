@@ -246,8 +246,8 @@ class Shape(Result):
     )
     reused: bool = Field(
         default=False,
-        description="The same request had made this shape before: nothing was computed anew but,"
-        " where needed, its mesh.",
+        description="An equal request made this shape, before or at the same moment: nothing was"
+        " computed for this one but its mesh.",
     )
     expires_at: AwareDatetime | None = Field(
         default=None,
@@ -311,13 +311,17 @@ class Job(Result):
 
 
 class Artifact(Result):
-    """A mesh to look at while a job goes on: coarser than the result that it makes way for."""
+    """A mesh to look at: coarse ones while a job goes on, then the one it was asked for."""
 
     object: Literal["artifact"] = "artifact"
     job: str
     sample: int = Field(description="Index of the shape, among those of the job.")
+    shape: str = Field(description="Id of the shape.")
     resolution: int = Field(description="Cells on each side of its grid.")
-    format: Literal["glb"] = "glb"
+    final: bool = Field(
+        description="True for the mesh that was asked for, at the `url` of the shape's mesh."
+    )
+    format: MeshFormat
     url: str
     bytes: int
     faces: int

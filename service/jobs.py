@@ -155,12 +155,14 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A mesh to look at while a job goes on: coarser than the result that it makes way for.
+    """A mesh to look at: coarse ones while a job goes on, then the one it was asked for.
 
     Attributes:
         sample: index of the shape, among those of the job.
         resolution: cells on each side of the grid it was extracted from.
-        ref: name of the GLB file in the blob store.
+        ref: name of its file in the blob store.
+        shape: id of the shape.
+        url: where the shape's mesh is served, of the one that was asked for; else empty.
         seq: the job's, as it was when this was added.
     """
 
@@ -170,7 +172,15 @@ class Artifact:
     bytes: int
     faces: int
     vertices: int
+    shape: str
+    format: str = "glb"
+    url: str = ""
     seq: int = 0
+
+    @property
+    def final(self) -> bool:
+        """True for the mesh that the job was asked for."""
+        return self.url != ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,18 @@ class WorkerMetrics:
             buckets=_BATCH_BUCKETS,
             registry=registry,
         )
+        self.shapes_computed = Counter(
+            "lagem_shapes_computed_total",
+            "Shapes whose latents the model made: encoded or sampled.",
+            ("op",),
+            registry=registry,
+        )
+        self.shapes_reused = Counter(
+            "lagem_shapes_reused_total",
+            "Shapes of succeeded jobs whose latents another equal request had made.",
+            ("op",),
+            registry=registry,
+        )
         self.slots = Gauge("lagem_worker_slots", "Jobs this worker can hold.", registry=registry)
         self.gpu_memory = Gauge(
             "lagem_gpu_memory_bytes",

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -193,10 +193,14 @@ class Conversation:
         name = f"{artifact.sample}-{artifact.resolution}.{artifact.format}"
         path = path_of("jobs", artifact.job, "artifacts", name)
         try:
-            response = yield from exchange(Call("GET", path), self._policy)
+            if artifact.final:
+                options = dict(parse_qsl(urlsplit(artifact.url).query))
+                mesh_data = yield from self._mesh_file(artifact.shape, options)
+            else:
+                mesh_data = (yield from exchange(Call("GET", path), self._policy)).content
         except NotFound:
-            return  # made way for the result, or for another attempt's
-        yield Emit(ArtifactEvent(frame.id, artifact, response.content))
+            return  # made way for the result, or for another attempt's; or expired
+        yield Emit(ArtifactEvent(frame.id, artifact, mesh_data))
 
     def _mesh_file(self, shape_id: str, params: Mapping[str, str]) -> Steps[bytes]:
         """A mesh, which the server may have to make first."""

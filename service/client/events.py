@@ -31,11 +31,11 @@ class ProgressEvent:
 
 @dataclass(frozen=True)
 class ArtifactEvent:
-    """A mesh to look at while the job goes on: coarser than the result.
+    """A mesh to look at: coarse ones while the job goes on, then the ``final`` one.
 
     Attributes:
         artifact: which of the job's shapes it is (``sample``), and how fine (``resolution``).
-        mesh_data: its file, GLB.
+        mesh_data: its file, in the artifact's ``format``.
     """
 
     kind: ClassVar[Literal["artifact"]] = "artifact"

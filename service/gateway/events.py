@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from service import contract
@@ -11,7 +11,7 @@ from service.errors import QueueUnavailable
 from service.gateway.submission import Call, JobService
 from service.gateway.views import artifact_view
 from service.jobqueue.waiters import JobWaiters
-from service.jobs import Job, JobState
+from service.jobs import Artifact, Job, JobState, Stage
 
 
 class EventKind(StrEnum):
@@ -19,7 +19,7 @@ class EventKind(StrEnum):
 
     STATUS = "status"  # another state or stage, or another place in the queue
     PROGRESS = "progress"
-    ARTIFACT = "artifact"  # a mesh to look at, coarser than the result
+    ARTIFACT = "artifact"  # a mesh to look at: coarse ones, at last the one that was asked for
     DONE = "done"  # the last: it succeeded
     ERROR = "error"  # the last: it failed or was canceled
 
@@ -53,7 +53,8 @@ class JobEvents:
     async def follow(self, job_id: str, call: Call, *, after: int = -1) -> AsyncIterator[JobEvent]:
         """What a job is, then what becomes of it, until it ends or this process does.
 
-        Events may merge, since each tells the whole job; artifacts are told once each.
+        Events may merge, since each tells the whole job; artifacts are told once each, and after
+        the stage that they are made in.
 
         Args:
             job_id: of one of the caller's jobs.
@@ -66,14 +67,18 @@ class JobEvents:
         await self._jobs.get(job_id, call)
         seen, before, position = after, None, None
         async for job in _until(self._draining, self._waiters.changes(job_id)):
-            for artifact in job.artifacts:
-                if artifact.seq > seen:
-                    data = artifact_view(job, artifact)
-                    yield JobEvent(EventKind.ARTIFACT, artifact.seq, data)
             try:
                 view = await self._jobs.view(job)
+                shown = [artifact for artifact in job.artifacts if artifact.seq > seen]
+                if shown and shown[0].seq - 1 > seen and (then := _showing(job, shown[0], before)):
+                    # Its change came before the artifact's, and had one of its own.
+                    stage = await self._jobs.view(then)
+                    yield JobEvent(EventKind.STATUS, shown[0].seq - 1, stage)
+                    before = then
             except QueueUnavailable:
                 continue  # Redis went away in between: the next reading tells
+            for artifact in shown:
+                yield JobEvent(EventKind.ARTIFACT, artifact.seq, artifact_view(job, artifact))
             news = job.seq > seen or view.queue_position != position
             if news or (job.state.terminal and job.seq != after):
                 yield JobEvent(_kind(job, before), job.seq, view)
@@ -86,6 +91,26 @@ def _kind(job: Job, before: Job | None) -> EventKind:
     if before is None or (job.state, job.stage) != (before.state, before.stage):
         return EventKind.STATUS
     return EventKind.STATUS if job.state is JobState.QUEUED else EventKind.PROGRESS
+
+
+def _showing(job: Job, artifact: Artifact, before: Job | None) -> Job | None:
+    """The job as it was when it showed an artifact; None where the watcher knows of such a stage.
+
+    A job that has ended is told as it was, for those who have followed it so far.
+    """
+    if before is not None and before.stage in (Stage.DECODE, Stage.MESH, Stage.EXPORT):
+        return None
+    if not job.state.terminal:
+        return job
+    if before is None:
+        return None
+    return replace(
+        before,
+        state=JobState.RUNNING,
+        stage=Stage.EXPORT if artifact.final else Stage.DECODE,
+        started_ms=job.started_ms,
+        attempts=job.attempts,
+    )
 
 
 async def _until(end: asyncio.Event, jobs: AsyncIterator[Job]) -> AsyncIterator[Job]:

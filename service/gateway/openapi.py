@@ -1,5 +1,6 @@
 """The parts of the OpenAPI document that the routes themselves do not say."""
 
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -148,6 +149,9 @@ _SECURITY_SCHEMES = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 
+_MAKING = Lock()
+"""Requests ask for the document in threads of their own, and FastAPI makes it for one at a time."""
+
 _PROBES = ("/livez", "/readyz", "/metrics")
 
 
@@ -158,28 +162,33 @@ def document(app: FastAPI, *, keys: bool = False) -> dict[str, Any]:
         app: with all its routes.
         keys: whether callers need one.
     """
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description,
-            routes=app.routes,
-            tags=app.openapi_tags,
-        )
-        for operation in (each for path in schema["paths"].values() for each in path.values()):
-            operation["summary"] = _summary(operation["description"])
-            for parameter in operation.get("parameters", ()):
-                parameter["schema"] = _without_null(parameter["schema"])
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        components["Problem"] = Problem.model_json_schema(ref_template=_REFERENCE + "{model}")
-        if keys:
-            schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
-            schema["security"] = [{name: []} for name in _SECURITY_SCHEMES]
-            for path in _PROBES:
-                schema["paths"][path]["get"]["security"] = []
-        app.openapi_schema = schema
-    return app.openapi_schema
+    with _MAKING:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            for operation in _operations(schema):
+                operation["summary"] = _summary(operation["description"])
+                for parameter in operation.get("parameters", ()):
+                    parameter["schema"] = _without_null(parameter["schema"])
+            components = schema.setdefault("components", {}).setdefault("schemas", {})
+            components["Problem"] = Problem.model_json_schema(ref_template=_REFERENCE + "{model}")
+            if keys:
+                schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
+                schema["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+                for path in _PROBES:
+                    schema["paths"][path]["get"]["security"] = []
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+
+def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for path in schema["paths"].values() for operation in path.values()]
 
 
 def _summary(description: str) -> str:

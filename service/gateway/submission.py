@@ -23,6 +23,7 @@ from service.contract import (
     GenerateRequest,
     JobList,
     JobsRequest,
+    MeshFormat,
     Model,
     Request,
     ResampleRequest,
@@ -215,15 +216,18 @@ class JobService:
             raise refusals.job_not_found(job_id, self._queue.limits.job_retention_ms)
         return job
 
-    async def artifact(self, job_id: str, sample: int, resolution: int, call: Call) -> bytes:
-        """The file of a job's artifact, GLB.
+    async def artifact(
+        self, job_id: str, sample: int, resolution: int, format_: MeshFormat, call: Call
+    ) -> bytes:
+        """The file of a job's artifact.
 
         Raises:
             NotFound: as ``get``; or there is no such artifact (any more).
         """
         job = await self.get(job_id, call)
         for artifact in job.artifacts:
-            if (artifact.sample, artifact.resolution) == (sample, resolution):
+            key = artifact.sample, artifact.resolution, artifact.format
+            if key == (sample, resolution, format_):
                 with suppress(BlobMissing):
                     return await self._blobs.get(artifact.ref)
         raise NotFound(

@@ -50,8 +50,11 @@ def artifact_view(job: Job, artifact: Artifact) -> contract.Artifact:
     return contract.Artifact(
         job=job.id,
         sample=artifact.sample,
+        shape=artifact.shape,
         resolution=artifact.resolution,
-        url=f"/jobs/{job.id}/artifacts/{artifact.sample}-{artifact.resolution}.glb",
+        final=artifact.final,
+        format=artifact.format,
+        url=artifact.url or f"/jobs/{job.id}/artifacts/{artifact.sample}-{artifact.resolution}.glb",
         bytes=artifact.bytes,
         faces=artifact.faces,
         vertices=artifact.vertices,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from service.jobs import Job, ShapeRecord
+from service.jobs import Artifact, Job, ShapeRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,11 @@ class Beat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
-    """The job's result (JSON-able), the shapes it made, and milliseconds by stage."""
+    """The job's result (JSON-able), the shapes it made, their meshes, milliseconds by stage."""
 
     result: dict[str, Any]
     shapes: tuple[ShapeRecord, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 

@@ -241,31 +241,40 @@ class JobQueue(Registry):
     async def beat(self, lease: Lease, *, stage: Stage | None, progress: float) -> Beat:
         """Renew the lease, tell how far the job is (0..1), learn whether to go on."""
         answer = await self._connection.run(
-            "beat", lease.entry.consumer, lease.job.id, lease.token, stage or "", f"{progress:.4g}"
+            "beat",
+            lease.entry.consumer,
+            lease.job.id,
+            lease.token,
+            stage or "",
+            _told(progress),
         )
         return Beat(answer)
 
-    async def show(self, lease: Lease, artifact: Artifact) -> bool:
-        """Add an artifact for those who watch the job.
+    async def show(
+        self, lease: Lease, artifact: Artifact, *, stage: Stage | None, progress: float
+    ) -> bool:
+        """Add an artifact for those who watch the job, and tell how far the job is, as ``beat``.
 
         Returns:
             False where the token is not the current one any more: nothing was added.
         """
         arguments = lease.job.id, lease.token, artifact.ref, artifact_json(artifact)
-        return bool(await self._connection.run("show", *arguments))
+        reached = stage or "", _told(progress)
+        return bool(await self._connection.run("show", *arguments, *reached))
 
     async def finish(self, lease: Lease, outcome: Outcome) -> bool:
-        """Publish the outcome, with the shapes of a success, in one step.
+        """Publish the outcome, with the shapes and meshes of a success, in one step.
 
         Returns:
             False where the token is not the current one any more: nothing was published.
         """
         state, result, error = JobState.CANCELED, "", ""
         shapes: tuple[ShapeRecord, ...] = ()
+        artifacts: tuple[Artifact, ...] = ()
         match outcome:
             case Succeeded():
                 state, result = JobState.SUCCEEDED, json.dumps(outcome.result)
-                shapes = outcome.shapes
+                shapes, artifacts = outcome.shapes, outcome.artifacts
             case Failed():
                 state, error = JobState.FAILED, json.dumps(outcome.error)
         published = await self._connection.run(
@@ -277,6 +286,8 @@ class JobQueue(Registry):
             result,
             error,
             json.dumps(outcome.timings_ms),
+            len(artifacts),
+            *map(artifact_json, artifacts),
             *shape_arguments(replace(shape, tenant=lease.job.tenant) for shape in shapes),
         )
         return bool(published)
@@ -371,3 +382,8 @@ class JobQueue(Registry):
 
 def _stream(operation: Operation, priority: int) -> str:
     return f"lg:q:{operation}:{priority}"
+
+
+def _told(progress: float) -> str:
+    """So that what is the same to four digits is no change."""
+    return f"{progress:.4g}"

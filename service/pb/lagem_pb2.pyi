@@ -264,7 +264,7 @@ class WatchJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[Job, _Mapping]] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., chunk: _Optional[bytes] = ..., seq: _Optional[int] = ..., kind: _Optional[_Union[EventKind, str]] = ...) -> None: ...
 
 class Artifact(_message.Message):
-    __slots__ = ("job", "sample", "resolution", "format", "bytes", "faces", "vertices")
+    __slots__ = ("job", "sample", "resolution", "format", "bytes", "faces", "vertices", "shape", "final")
     JOB_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
@@ -272,6 +272,8 @@ class Artifact(_message.Message):
     BYTES_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
     VERTICES_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    FINAL_FIELD_NUMBER: _ClassVar[int]
     job: str
     sample: int
     resolution: int
@@ -279,7 +281,9 @@ class Artifact(_message.Message):
     bytes: int
     faces: int
     vertices: int
-    def __init__(self, job: _Optional[str] = ..., sample: _Optional[int] = ..., resolution: _Optional[int] = ..., format: _Optional[_Union[MeshFormat, str]] = ..., bytes: _Optional[int] = ..., faces: _Optional[int] = ..., vertices: _Optional[int] = ...) -> None: ...
+    shape: str
+    final: bool
+    def __init__(self, job: _Optional[str] = ..., sample: _Optional[int] = ..., resolution: _Optional[int] = ..., format: _Optional[_Union[MeshFormat, str]] = ..., bytes: _Optional[int] = ..., faces: _Optional[int] = ..., vertices: _Optional[int] = ..., shape: _Optional[str] = ..., final: bool = ...) -> None: ...
 
 class GetMeshRequest(_message.Message):
     __slots__ = ("shape", "mesh", "wait_s")

@@ -71,6 +71,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Computed:
+    """From the child: the model has made the latents of so many shapes."""
+
+    batch: int
+    shapes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Showed:
     """From the child: a mesh to look at while a job goes on."""
 
@@ -114,7 +122,7 @@ class Broken:
     detail: str
 
 
-BatchReport = Progress | Showed | Finished | Free | Ended
+BatchReport = Progress | Computed | Showed | Finished | Free | Ended
 Report = Ready | LoadFailed | BatchReport | Broken
 
 
@@ -192,6 +200,10 @@ class PipeReporter:
         if stage is not told_stage or now - told_at >= _PROGRESS_INTERVAL_S:
             self._told[job_id] = (stage, now)
             self._channel.send(Progress(self._batch, job_id, stage, progress))
+
+    def computed(self, shapes: int) -> None:
+        """Tell what the model has done."""
+        self._channel.send(Computed(self._batch, shapes))
 
     def showed(self, job_id: str, artifact: Artifact) -> None:
         """Tell of a mesh to look at."""

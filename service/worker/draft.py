@@ -31,7 +31,7 @@ class Draft:
         points: what was encoded, canonical frame; None for other operations.
         parent: logits around the surface of the shape that this one is a variant of, if it is one.
         new: False where the shape exists already and only a mesh is wanted.
-        reused: the shape was made before, by the same request: its latents are the same bits.
+        reused: an equal request made the shape, before or in the same batch: the same bits.
     """
 
     logits: SurfaceLogits
@@ -54,6 +54,7 @@ class Preview:
     """
 
     job_id: str
+    shape_id: str
     attempt: int
     sample: int
     resolution: int

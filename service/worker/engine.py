@@ -19,26 +19,23 @@ from model.gridfield import prepare
 from model.latentfile import LatentFile, LatentFileError
 from model.latents import Latents
 from model.pipeline import Observer, ShapePipeline
-from service.errors import (
-    Canceled,
-    InternalError,
-    InvalidLatents,
-    OutOfMemory,
-    ServiceError,
-)
+from service.errors import Canceled, ServiceError
 from service.jobqueue import lease
 from service.jobs import Job, Operation, Stage
 from service.settings import WorkerSettings
 from service.store.blobs import BlobMissing, BlobStore
 from service.store.local import LocalBlobStore
 from service.store.refs import latents_ref
-from service.telemetry import LogField
 from service.worker.cores import model_threads
 from service.worker.draft import Draft, Finished, Preview, SurfaceLogits
+from service.worker.faults import free_memory, raise_if_fatal, typed
 from service.worker.finisher import Finishing
 from service.worker.finishing import FinishingDiedError, FinishingProcess
+from service.worker.inputs import Inputs
 from service.worker.observer import JobObserver
 from service.worker.reporter import Reporter
+from service.worker.results import final_artifact, latent_file
+from service.worker.row import Row, rows_of, tasks_of, unmade
 from service.worker.task import Task
 
 P = ParamSpec("P")
@@ -56,11 +53,19 @@ class Engine:
 
     Args:
         finishing: called in another thread, for one shape at a time, while the model goes on.
+        settings: its times of retention are told where an input is gone.
     """
 
-    def __init__(self, pipeline: ShapePipeline, store: BlobStore, finishing: Finishing) -> None:
+    def __init__(
+        self,
+        pipeline: ShapePipeline,
+        store: BlobStore,
+        finishing: Finishing,
+        settings: WorkerSettings,
+    ) -> None:
         self._pipeline = pipeline
         self._store = store
+        self._inputs = Inputs(store, settings)
         self._finishing = finishing
         self._thread = ThreadPoolExecutor(1, "finishing")
         self._room = BoundedSemaphore(1 + _WAITING)
@@ -80,7 +85,8 @@ class Engine:
         pipeline = ShapePipeline.load(settings.weights, device=settings.device)
         if pipeline.device.type == "cpu":
             prepare()
-        return cls(pipeline, LocalBlobStore(settings.blob_dir), FinishingProcess(settings))
+        store = LocalBlobStore(settings.blob_dir)
+        return cls(pipeline, store, FinishingProcess(settings), settings)
 
     def close(self) -> None:
         """Finish what is under way, then let go of threads and event loop."""
@@ -110,129 +116,146 @@ class Engine:
     def run(self, jobs: Sequence[Job], reporter: Reporter) -> Future[None]:
         """Run jobs of one batch key: latents together, then surfaces one after the other.
 
+        Jobs that ask for the same shape share its latents; those whose latents are all there
+        already do not wait for the others'.
+
         Returns when the model is free for another batch. A job ends when its own shapes are
         finished, the future when all jobs have. A job that fails does so by its own typed error.
         What escapes, here or from the future, is an error after which this process is of no use.
         """
-        tasks = []
-        for job in jobs:
-            try:
-                tasks.append(self._open(job))
-            except Exception as error:  # noqa: BLE001 (its mates go on)
-                reporter.finished(job.id, lease.Failed(error=self._typed(error, job).to_dict()))
-        rows = [(task, sample) for task in tasks for sample in range(task.samples)]
-        known = [self._stored(task, sample) for task, sample in rows]
-        missing = [row for row, latents in zip(rows, known, strict=True) if latents is None]
-        made = self._latents(missing, reporter)
-        ends = []
-        for task in tasks:
-            shapes = []
-            for sample in range(task.samples):
-                stored = known.pop(0)
-                latents = made.pop(0) if stored is None else stored
-                shapes.append(
-                    self._begin(task, sample, latents, reporter, reused=stored is not None)
-                )
-            ends.append(self._thread.submit(self._end, task, shapes, reporter))
+        tasks = [task for job in jobs if (task := self._open(job, reporter)) is not None]
+        rows = rows_of(tasks, self._model["weights_sha256"])
+        for row in unmade(rows):
+            self._reuse(row)
+        missing = unmade(rows)
+        later, ends = [], []
+        for task, own in zip(tasks, rows, strict=True):
+            if unmade([own]):
+                later.append((task, own))
+            else:
+                task.meter.skip_latents()
+                ends.append(self._surfaces(task, own, reporter))
+        self._make(missing, reporter)
+        ends += [self._surfaces(task, own, reporter) for task, own in later]
         return self._thread.submit(_await, ends)
 
-    # Inputs
-
-    def _open(self, job: Job) -> Task:
-        data = None
-        if job.input_ref is not None:
-            try:
-                data = self._io.run(self._store.get(job.input_ref))
-            except BlobMissing:
-                raise InternalError(
-                    "The job's input has expired.", suggestion="Send the request again."
-                ) from None
-        return Task.read(job, data)
+    def _open(self, job: Job, reporter: Reporter) -> Task | None:
+        """A job with its input; None where that cannot be used, which is then told."""
+        try:
+            return Task.read(job, self._io.run(self._inputs.read(job)))
+        except Exception as error:  # noqa: BLE001 (its mates go on)
+            reporter.finished(job.id, lease.Failed(error=typed(error, job).to_dict()))
+            return None
 
     # Latents
 
-    def _stored(self, task: Task, sample: int) -> Latents | None:
-        """The latents of a shape that the same request made before, while they are kept."""
-        if not task.makes_new_shapes or task.job.operation is Operation.DECODE:
-            return None
-        ref = latents_ref(task.shape_id(sample, self._model["weights_sha256"]))
+    def _reuse(self, row: Row) -> bool:
+        """Take the latents that the same request made before, while they are kept."""
+        if row.shape_id is None:
+            return False
         try:
-            file = LatentFile.from_safetensors(self._io.run(self._store.get(ref)))
+            data = self._io.run(self._store.get(latents_ref(row.shape_id)))
+            file = LatentFile.from_safetensors(data)
         except (BlobMissing, LatentFileError):
-            return None
-        return Latents.from_numpy([dict(file.levels)])
+            return False
+        row.latents, row.reused = Latents.from_numpy([dict(file.levels)]), True
+        return True
 
-    def _latents(
-        self, rows: list[tuple[Task, int]], reporter: Reporter
-    ) -> list[Latents | ServiceError]:
-        """Latents of each row, or why there are none; where a batch fails, its halves are tried.
+    def _make(self, rows: list[Row], reporter: Reporter) -> None:
+        """Give each row its latents, or why there are none; where a batch fails, try its halves.
 
         So an input that fails is found among its mates, and a batch that does not fit into
         memory is cut until it does.
         """
         if not rows:
-            return []
+            return
         try:
             latents = self._infer(rows, reporter)
-            return [latents[row : row + 1] for row in range(len(rows))]
         except Canceled as canceled:
-            return [canceled for _ in rows]
+            for row in rows:
+                row.latents = canceled
+            return
         except Exception as error:  # noqa: BLE001 (its mates are tried again)
-            self._raise_if_fatal(error)
+            raise_if_fatal(error)
             if len(rows) == 1:
-                return [self._typed(error, rows[0][0].job)]
+                rows[0].latents = typed(error, rows[0].task.job)
+                return
             self._log.warning("batch_halved", rows=len(rows), cause=repr(error))
-        self._free_memory()
+        else:
+            for index, row in enumerate(rows):
+                self._keep(row, latents[index : index + 1])
+            return
+        free_memory()
         middle = len(rows) // 2
-        return self._latents(rows[:middle], reporter) + self._latents(rows[middle:], reporter)
+        self._make(rows[:middle], reporter)
+        self._make(rows[middle:], reporter)
 
-    def _infer(self, rows: list[tuple[Task, int]], reporter: Reporter) -> Latents:
+    def _infer(self, rows: list[Row], reporter: Reporter) -> Latents:
         """One run of the model over rows of one batch key."""
-        tasks = list({task.job.id: task for task, _ in rows}.values())
-        job = tasks[0].job
-        observe = JobObserver(tasks, reporter)
+        job = rows[0].task.job
+        if job.operation is Operation.DECODE:
+            return Latents.from_numpy([_parent_levels(row.task) for row in rows])
+        observe = JobObserver(tasks_of(rows), reporter)
         try:
-            if job.operation is Operation.DECODE:
-                return Latents.from_numpy([_parent_levels(task) for task, _ in rows])
             if job.operation is Operation.ENCODE:
                 observe("encode", 0.0)
-                return self._pipeline.encode(np.stack([_points(task) for task, _ in rows]))
-            keep = None
-            if job.operation is Operation.RESAMPLE:
-                keep = Latents.from_numpy([_parent_levels(task) for task, _ in rows])
-            return self._pipeline.sample(
-                [task.seed(sample) for task, sample in rows],
-                [task.category for task, _ in rows],
-                steps=job.params["steps"],
-                guidance=job.params["guidance"],
-                keep=keep,
-                keep_level=job.params.get("keep_level"),
-                observe=observe,
-            )
+                latents = self._pipeline.encode(np.stack([_points(row.task) for row in rows]))
+            else:
+                latents = self._sample(rows, observe)
         finally:
             observe.end()
+        reporter.computed(len(rows))
+        return latents
+
+    def _sample(self, rows: list[Row], observe: Observer) -> Latents:
+        job = rows[0].task.job
+        keep = None
+        if job.operation is Operation.RESAMPLE:
+            keep = Latents.from_numpy([_parent_levels(row.task) for row in rows])
+        return self._pipeline.sample(
+            [row.task.seed(row.sample) for row in rows],
+            [row.task.category for row in rows],
+            steps=job.params["steps"],
+            guidance=job.params["guidance"],
+            keep=keep,
+            keep_level=job.params.get("keep_level"),
+            observe=observe,
+        )
+
+    def _keep(self, row: Row, made: Latents) -> None:
+        """Store new latents at once, for whoever asks next; of two workers' the first are kept."""
+        if self._reuse(row):
+            return
+        row.latents = made
+        if row.shape_id is None:
+            return
+        provenance = row.task.provenance(row.sample, self._model)
+        file = latent_file(made.to_numpy(0), provenance).to_safetensors()
+        try:
+            self._io.run(self._store.put(latents_ref(row.shape_id), file))
+        except OSError:  # they are written again with the mesh, where it counts
+            self._log.warning("latents_not_stored", shape=row.shape_id, exc_info=True)
 
     # Surfaces
 
-    def _begin(
-        self,
-        task: Task,
-        sample: int,
-        latents: Latents | ServiceError,
-        reporter: Reporter,
-        *,
-        reused: bool,
-    ) -> Future[Finished]:
+    def _surfaces(self, task: Task, rows: Sequence[Row], reporter: Reporter) -> Future[None]:
+        """Follow the surfaces of a job here and now; the future ends with the job."""
+        shapes = [self._begin(task, sample, row, reporter) for sample, row in enumerate(rows)]
+        return self._thread.submit(self._end, task, shapes, reporter)
+
+    def _begin(self, task: Task, sample: int, row: Row, reporter: Reporter) -> Future[Finished]:
         """Follow the surface of one sample here and now; what finishes it comes later."""
         shape: Future[Finished] = Future()
         try:
-            if isinstance(latents, ServiceError):
-                raise latents
-            draft = self._draft(task, sample, latents, reporter, reused=reused)
+            if isinstance(row.latents, ServiceError):
+                raise row.latents
+            assert row.latents is not None
+            draft = self._draft(task, sample, row.latents, reporter, reused=row.reused)
         except Exception as error:  # noqa: BLE001 (the sample's outcome)
-            self._raise_if_fatal(error)
-            shape.set_exception(self._typed(error, task.job))
+            raise_if_fatal(error)
+            shape.set_exception(typed(error, task.job))
             return shape
+        row.reused = True
         return self._hand_over(
             self._finishing.finish, draft, lambda stage: _tell(task, stage, sample, reporter)
         )
@@ -293,6 +316,7 @@ class Engine:
         placed = options.space == "input"
         preview = Preview(
             job_id=task.job.id,
+            shape_id=task.shape_id(sample, self._model["weights_sha256"]),
             attempt=task.job.attempts,
             sample=sample,
             resolution=round(2 * HALF_EXTENT / coarser.spacing),
@@ -312,10 +336,11 @@ class Engine:
 
     def _outcome(self, task: Task, shapes: Sequence[Future[Finished]]) -> lease.Outcome:
         timings_ms = Counter(task.stopwatch.timings_ms)
-        objects, records = [], []
+        objects, records, artifacts = [], [], []
         try:
-            for shape in shapes:
+            for sample, shape in enumerate(shapes):
                 finished = shape.result()
+                artifacts.append(final_artifact(sample, task.mesh_options, finished.shape))
                 objects.append(finished.shape)
                 records += [finished.record] if finished.record else []
                 timings_ms.update(finished.timings_ms)
@@ -324,39 +349,15 @@ class Engine:
         except FinishingDiedError:
             raise
         except Exception as error:  # noqa: BLE001 (the job's outcome)
-            typed = self._typed(error, task.job)
-            return lease.Failed(error=typed.to_dict(), timings_ms=_rounded(timings_ms))
+            told = typed(error, task.job).to_dict()
+            return lease.Failed(error=told, timings_ms=_rounded(timings_ms))
         result = {"shapes": objects, "model": self._model}
         return lease.Succeeded(
-            result=result, shapes=tuple(records), timings_ms=_rounded(timings_ms)
+            result=result,
+            shapes=tuple(records),
+            artifacts=tuple(artifacts),
+            timings_ms=_rounded(timings_ms),
         )
-
-    # Errors
-
-    def _typed(self, error: Exception, job: Job) -> ServiceError:
-        """The error a caller is told; what has no type of its own is logged with its traceback."""
-        if isinstance(error, ServiceError):
-            return error
-        if isinstance(error, LatentFileError):
-            return InvalidLatents(str(error))
-        if _is_out_of_memory(error):
-            self._free_memory()
-            return OutOfMemory(
-                "The device has too little memory for this job, even alone.",
-                suggestion="Ask for a lower resolution or fewer samples.",
-            )
-        self._log.error("job_failed", **{LogField.JOB_ID: job.id}, exc_info=error)
-        return InternalError("The model failed on this job.")
-
-    @staticmethod
-    def _raise_if_fatal(error: Exception) -> None:
-        """Let errors through after which the CUDA context refuses all further work."""
-        if isinstance(error, torch.AcceleratorError):
-            raise error
-
-    def _free_memory(self) -> None:
-        if self._pipeline.device.type == "cuda":
-            torch.cuda.empty_cache()
 
 
 def _points(task: Task) -> np.ndarray:
@@ -374,19 +375,15 @@ def _logits(tracked: TrackedLogits) -> SurfaceLogits:
 
 
 def _tell(task: Task, stage: Stage, sample: int, reporter: Reporter) -> None:
-    reporter.progress(task.job.id, stage, task.meter.at(stage, 0.0, sample))
+    """Tell of a stage of finishing; the job's is that of its last shape, the others only count."""
+    progress = task.meter.at(stage, 0.0, sample)
+    last = sample == task.samples - 1
+    reporter.progress(task.job.id, stage if last else Stage.DECODE, progress)
 
 
 def _await(ends: Sequence[Future[None]]) -> None:
     for end in ends:
         end.result()
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # The CPU allocator has no exception type of its own.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    )
 
 
 def _rounded(timings_ms: Mapping[str, float]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from service.jobqueue.queue import JobQueue
 from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Artifact, JobState, Stage
 from service.telemetry import LogField, WorkerMetrics
-from service.worker.child import Ended, Finished, Free, Progress, Showed
+from service.worker.child import Computed, Ended, Finished, Free, Progress, Showed
 from service.worker.persistence import persistently
 from service.worker.process import EngineDiedError, EngineProcess, Submission
 
@@ -45,9 +45,11 @@ class Execution:
         self._engine = engine
         self._metrics = metrics
         self._leases = {lease.job.id: lease for lease in leases}
+        self._operation = leases[0].job.operation
         self._beat_s = beat_s
         self._reached: dict[str, tuple[Stage, float]] = {}
         self._moved = asyncio.Event()
+        self._telling = asyncio.Lock()  # so that a job's record never goes back
         self.freed = asyncio.Event()
 
     async def run(self) -> None:
@@ -93,8 +95,9 @@ class Execution:
         while True:
             match await submission.receive():
                 case Progress(job_id=job_id, stage=stage, progress=progress):
-                    self._reached[job_id] = (stage, progress)
-                    self._moved.set()
+                    self._reach(job_id, stage, progress)
+                case Computed(shapes=shapes):
+                    self._metrics.shapes_computed.labels(op=self._operation).inc(shapes)
                 case Showed(job_id=job_id, artifact=artifact):
                     await self._show(job_id, artifact)
                 case Finished(job_id=job_id, outcome=outcome):
@@ -108,10 +111,21 @@ class Execution:
         if self._leases:
             raise EngineDiedError("the model process left jobs without an outcome")
 
+    def _reach(self, job_id: str, stage: Stage, progress: float) -> None:
+        """A job has come further; what two threads of the engine tell may come in any order."""
+        _, before = self._reached.get(job_id, (None, 0.0))
+        if progress >= before:
+            self._reached[job_id] = (stage, progress)
+            self._moved.set()
+
     async def _show(self, job_id: str, artifact: Artifact) -> None:
-        if job_id in self._leases:
-            with contextlib.suppress(QueueUnavailable):  # nobody waits for a mesh on the way
-                await self._queue.show(self._leases[job_id], artifact)
+        async with self._telling:
+            if job_id in self._leases:
+                stage, progress = self._reached.get(job_id, (None, 0.0))
+                with contextlib.suppress(QueueUnavailable):  # nobody waits for a mesh on the way
+                    await self._queue.show(
+                        self._leases[job_id], artifact, stage=stage, progress=progress
+                    )
 
     async def _finish(self, job_id: str, outcome: Outcome) -> None:
         lease = self._leases.pop(job_id, None)
@@ -122,10 +136,13 @@ class Execution:
             self._metrics.results_fenced.inc()
             _log(lease).warning("result_fenced")
             return
-        operation, state = lease.job.operation, _state(outcome)
+        operation, state = self._operation, _state(outcome)
         self._metrics.jobs_finished.labels(op=operation, state=state).inc()
         for stage, spent_ms in outcome.timings_ms.items():
             self._metrics.job_run.labels(op=operation, stage=stage).observe(spent_ms / 1000)
+        if isinstance(outcome, Succeeded):
+            reused = sum(shape.get("reused", False) for shape in outcome.result["shapes"])
+            self._metrics.shapes_reused.labels(op=operation).inc(reused)
         code = outcome.error["code"] if isinstance(outcome, Failed) else None
         _log(lease).info("job_finished", state=state, **{LogField.CODE: code})
 
@@ -144,9 +161,10 @@ class Execution:
                     await self._moved.wait()
 
     async def _beat_one(self, lease: Lease) -> None:
-        stage, progress = self._reached.get(lease.job.id, (None, 0.0))
         try:
-            answer = await self._queue.beat(lease, stage=stage, progress=progress)
+            async with self._telling:
+                stage, progress = self._reached.get(lease.job.id, (None, 0.0))
+                answer = await self._queue.beat(lease, stage=stage, progress=progress)
         except QueueUnavailable as error:
             _log(lease).warning("beat_missed", detail=error.detail)
             return

@@ -18,7 +18,7 @@ from model.geometry.surface import extract_surface
 from service.errors import EmptySurface
 from service.jobs import Artifact, Stage
 from service.store.blobs import BlobStore
-from service.store.refs import latents_ref, mesh_ref, preview_ref
+from service.store.refs import latents_ref, preview_ref
 from service.worker.draft import Draft, Finished, Preview, SurfaceLogits
 from service.worker.results import latent_file, mesh_entry, moment, shape_object, shape_record
 from service.worker.stopwatch import Stopwatch
@@ -99,6 +99,7 @@ class Finisher:
         self._io.run(self._store.put(ref, data))
         return Artifact(
             sample=preview.sample,
+            shape=preview.shape_id,
             resolution=preview.resolution,
             ref=ref,
             bytes=len(data),
@@ -111,16 +112,8 @@ class Finisher:
         self._io.close()
 
     def _store_files(self, draft: Draft, data: bytes) -> None:
-        shape_id, options = draft.provenance.shape_id, draft.options
-        name = mesh_ref(
-            shape_id,
-            resolution=options.resolution,
-            target_faces=options.target_faces,
-            exhaustive=options.exhaustive,
-            space=options.space,
-            format=options.format,
-        )
-        self._io.run(self._store.put(name, data))
+        shape_id = draft.provenance.shape_id
+        self._io.run(self._store.put(draft.options.ref(shape_id), data))
         if draft.new:
             file = latent_file(draft.levels, draft.provenance).to_safetensors()
             self._io.run(self._store.put(latents_ref(shape_id), file))

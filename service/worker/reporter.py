@@ -12,6 +12,9 @@ class Reporter(Protocol):
     def progress(self, job_id: str, stage: Stage, progress: float) -> None:
         """Tell how far a job is; cheap enough for every step."""
 
+    def computed(self, shapes: int) -> None:
+        """Tell that the model has made the latents of so many shapes."""
+
     def showed(self, job_id: str, artifact: Artifact) -> None:
         """Tell of a mesh to look at while the job goes on."""
 

@@ -14,8 +14,8 @@ import trimesh
 from model.geometry.mesh import mesh_report
 from model.geometry.normalization import Normalization
 from model.latentfile import LatentFile
-from service.jobs import Operation, ShapeRecord
-from service.store.refs import latents_ref
+from service.jobs import Artifact, Operation, ShapeRecord
+from service.store.refs import latents_ref, mesh_ref
 
 _DECIMALS = 6
 
@@ -57,6 +57,17 @@ class MeshOptions:
             target_faces=params.get("target_faces"),
             exhaustive=params.get("exhaustive", False),
             space=params.get("space", "input"),
+        )
+
+    def ref(self, shape_id: str) -> str:
+        """Name of the mesh's file in the blob store."""
+        return mesh_ref(
+            shape_id,
+            resolution=self.resolution,
+            target_faces=self.target_faces,
+            exhaustive=self.exhaustive,
+            space=self.space,
+            format=self.format,
         )
 
     def url(self, shape_id: str) -> str:
@@ -120,6 +131,22 @@ def mesh_entry(
         [round(value, _DECIMALS) for value in corner] for corner in report["bounds"]
     ]
     return {"url": options.url(shape_id), **asdict(options), "bytes": size, **report}
+
+
+def final_artifact(sample: int, options: MeshOptions, shape: Mapping[str, Any]) -> Artifact:
+    """The mesh of a finished shape, as the last that those who watch its job are shown."""
+    mesh = shape["mesh"]
+    return Artifact(
+        sample=sample,
+        shape=shape["id"],
+        resolution=options.resolution,
+        format=options.format,
+        ref=options.ref(shape["id"]),
+        bytes=mesh["bytes"],
+        faces=mesh["faces"],
+        vertices=mesh["vertices"],
+        url=mesh["url"],
+    )
 
 
 def moment(milliseconds: int) -> str:

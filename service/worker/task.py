@@ -14,7 +14,7 @@ from model.latentfile import LatentFile
 from service.contract import SEED_MODULUS
 from service.jobs import Job, Operation, content_id
 from service.worker.draft import SurfaceLogits
-from service.worker.progress import ProgressMeter
+from service.worker.progress import ProgressMeter, surface_work
 from service.worker.results import MeshOptions, Provenance
 from service.worker.stopwatch import Stopwatch
 
@@ -44,7 +44,7 @@ class Task:
     meter: ProgressMeter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.meter = ProgressMeter(self.job.operation, self.samples)
+        self.meter = ProgressMeter(self.job.operation, self.samples, surface_work(self.job.params))
 
     @classmethod
     def read(cls, job: Job, data: bytes | None) -> "Task":

@@ -122,6 +122,8 @@ def artifact_reply(artifact: contract.Artifact) -> pb.Artifact:
     return pb.Artifact(
         job=artifact.job,
         sample=artifact.sample,
+        shape=artifact.shape,
+        final=artifact.final,
         resolution=artifact.resolution,
         format=_format(artifact.format),
         bytes=artifact.bytes,

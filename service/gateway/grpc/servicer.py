@@ -164,7 +164,7 @@ class LagemServicer(LagemServiceServicer):
         artifact, call = event.data, current_call()
         with suppress(NotFound):
             data = await self._gateway.jobs.artifact(
-                artifact.job, artifact.sample, artifact.resolution, call
+                artifact.job, artifact.sample, artifact.resolution, artifact.format, call
             )
             told = message(artifact=replies.artifact_reply(artifact))
             return [told, *(message(chunk=chunk) for chunk in in_chunks(data))]

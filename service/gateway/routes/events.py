@@ -87,7 +87,7 @@ async def get_artifact(
     call: CallOf,
 ) -> Response:
     """A mesh that an `artifact` event named: coarser than the result, there before it."""
-    data = await gateway.jobs.artifact(job_id, sample, resolution, call)
+    data = await gateway.jobs.artifact(job_id, sample, resolution, "glb", call)
     return file_response(data, MESH_TYPES["glb"], f"{job_id}-{sample}-{resolution}.glb")
 
 

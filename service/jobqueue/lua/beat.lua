@@ -4,8 +4,5 @@
 local consumer, id, token, stage, progress = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if not holds(id, token) then return 'lost' end
 redis.call('XCLAIM', get(id, 'stream'), GROUP, consumer, 0, get(id, 'entry'), 'JUSTID')
-if (get(id, 'stage') or '') ~= stage or get(id, 'progress') ~= progress then
-  redis.call('HSET', job_key(id), 'stage', stage, 'progress', progress)
-  announce(id)
-end
+if reach(id, stage, progress) then announce(id) end
 return get(id, 'cancel') == '1' and 'cancel' or 'ok'

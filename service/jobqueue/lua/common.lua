@@ -27,10 +27,13 @@ local function is_terminal(state)
   return state == 'succeeded' or state == 'failed' or state == 'canceled'
 end
 
--- Count a visible change and wake whoever waits for this job.
+-- Wake whoever waits for this job.
+local function wake(id) redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id) end
+
+-- Count a visible change and tell of it.
 local function announce(id)
   redis.call('HINCRBY', job_key(id), 'seq', 1)
-  redis.call('XADD', EVENTS, 'MAXLEN', '~', 10000, '*', 'id', id)
+  wake(id)
 end
 
 local function drop_entry(stream, entry)
@@ -77,4 +80,22 @@ end
 -- True while this token may still speak for the job.
 local function holds(id, token)
   return get(id, 'state') == 'running' and get(id, 'token') == token
+end
+
+-- Tell how far a running job is; true where that is news.
+local function reach(id, stage, progress)
+  if (get(id, 'stage') or '') == stage and get(id, 'progress') == progress then return false end
+  redis.call('HSET', job_key(id), 'stage', stage, 'progress', progress)
+  return true
+end
+
+-- Add artifacts (JSON objects) to the job: one list for all, each with a change of the job of its own.
+local function add_artifacts(id, artifacts)
+  local items = {}
+  for i, artifact in ipairs(artifacts) do
+    items[i] = '{"seq":' .. redis.call('HINCRBY', job_key(id), 'seq', 1) .. ',' .. string.sub(artifact, 2)
+  end
+  local shown = get(id, 'artifacts')
+  if shown then table.insert(items, 1, string.sub(shown, 2, -2)) end
+  redis.call('HSET', job_key(id), 'artifacts', '[' .. table.concat(items, ',') .. ']')
 end

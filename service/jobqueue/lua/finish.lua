@@ -1,5 +1,6 @@
 -- Publish the outcome of a running job with its shapes; only the holder of the token can. Safe to repeat.
 -- ARGV: job id, token, state, retention ms, result, error, timings,
+--       number of final artifacts, artifact (JSON object), artifact, ...
 --       then for each shape: id, record, expires ms, number of parents, parent, parent, ...
 -- Returns 1, or 0 when the token is not the current one any more
 local id, token, state, retention_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -29,10 +30,16 @@ local now = now_ms()
 local run_ms = now - tonumber(get(id, 'started_ms'))
 local mean_ms = tonumber(redis.call('GET', PREFIX .. 'mean_ms') or run_ms)
 redis.call('SET', PREFIX .. 'mean_ms', int(0.9 * mean_ms + 0.1 * run_ms))
+local i, final = 9 + tonumber(ARGV[8]), {}
+for j = 9, i - 1 do final[#final + 1] = ARGV[j] end
+if #final > 0 then
+  -- They come from the last stage, of which nobody may have been told yet.
+  if reach(id, 'export', get(id, 'progress')) then redis.call('HINCRBY', job_key(id), 'seq', 1) end
+  add_artifacts(id, final)
+end
 conclude(id, state, now, retention_ms, {'final_token', token, 'result', ARGV[5], 'error', ARGV[6],
   'timings', ARGV[7], 'progress', state == 'succeeded' and 1 or get(id, 'progress')})
 
-local i = 8
 while i <= #ARGV do
   local parents = {}
   local count = tonumber(ARGV[i + 3])

@@ -43,17 +43,17 @@ async def test_a_job_is_watched_from_its_submission_to_its_end(
 ) -> None:
     job = await running(client, worker)
     await worker.show(worker.seen[-1], 32)
-    seen = []
+    seen, shown = [], []
     async for event in client.watch(job):
         seen.append(event)
         if isinstance(event, ArtifactEvent):
-            assert (event.artifact.resolution, len(event.mesh.faces)) == (32, 80)
+            shown.append((event.artifact.resolution, event.artifact.final, len(event.mesh.faces)))
             worker.open.set()
         else:
             assert event.job.id == job.id
     assert isinstance(seen[-1], DoneEvent)
     assert seen[-1].job.shapes[0].seed == 7
-    assert [event.kind for event in seen].count("artifact") == 1
+    assert shown == [(32, False, 80), (64, True, 80)]
     assert all(
         isinstance(event, StatusEvent | ProgressEvent | ArtifactEvent) for event in seen[:-1]
     )
@@ -65,7 +65,7 @@ async def test_a_broken_stream_is_gone_on_with_and_tells_nothing_twice(
     connect: Connect, worker: FakeWorker
 ) -> None:
     flaky = Flaky(
-        Cut(b'"resolution":32'), refuse, Busy(503), Cut(b'"resolution":64'), path="/events"
+        Cut(b'"resolution":32'), refuse, Busy(503), Cut(b'"resolution":48'), path="/events"
     )
     client = await connect(transport=flaky, retries=replace(QUICK, tries=4))
     job = await running(client, worker)
@@ -75,10 +75,10 @@ async def test_a_broken_stream_is_gone_on_with_and_tells_nothing_twice(
         if isinstance(event, ArtifactEvent):
             shown.append(event.artifact.resolution)
             if shown == [32]:
-                await worker.show(worker.seen[-1], 64)
+                await worker.show(worker.seen[-1], 48)
             else:
                 worker.open.set()
-    assert shown == [32, 64]
+    assert shown == [32, 48, 64]
     assert isinstance(event, DoneEvent)
     ids = last_ids(flaky)
     assert ids[0] is None

@@ -22,7 +22,7 @@ from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import Artifact, Job, Operation, ShapeRecord, Stage, new_id
 from service.store.blobs import BlobStore
 from service.store.refs import latents_ref, mesh_ref, preview_ref
-from service.worker.results import moment
+from service.worker.results import MeshOptions, final_artifact, moment
 
 LEVELS = {3: (4, 8), 2: (8, 4), 1: (16, 2)}
 
@@ -102,6 +102,7 @@ class FakeWorker:
         data = export_mesh(mesh, "glb")
         artifact = Artifact(
             sample=0,
+            shape="shp_a",
             resolution=resolution,
             ref=preview_ref(job.id, job.attempts, 0, resolution),
             bytes=len(data),
@@ -110,7 +111,7 @@ class FakeWorker:
         )
         await self._blobs.put(artifact.ref, data)
         assert self._lease is not None
-        assert await self._queue.show(self._lease, artifact)
+        assert await self._queue.show(self._lease, artifact, stage=Stage.DECODE, progress=0.5)
 
     async def _outcome(self, lease: Lease) -> Outcome:
         self._lease = lease
@@ -134,6 +135,10 @@ class FakeWorker:
         return Succeeded(
             result={"shapes": shapes, "model": ref},
             shapes=tuple(records),
+            artifacts=tuple(
+                final_artifact(sample, MeshOptions.of(job.params), shape)
+                for sample, shape in enumerate(shapes)
+            ),
             timings_ms={"decode": 1.0},
         )
 

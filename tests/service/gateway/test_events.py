@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,17 @@ from model.geometry.mesh import load_mesh
 from service.contract import Artifact, Job
 from service.errors import EmptySurface
 from service.gateway.app import create_app
+from service.gateway.events import JobEvents
 from service.gateway.routes import events as event_routes
+from service.gateway.submission import Call
+from service.gateway.views import job_view
 from service.jobqueue.queue import JobQueue
+from service.jobs import Artifact as Shown
+from service.jobs import Job as Record
+from service.jobs import JobState, Stage
 from service.settings import GatewaySettings
 from tests.service.gateway.fakeworker import FakeWorker
+from tests.service.worker.jobs import job
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -65,14 +72,16 @@ async def test_a_job_is_followed_from_the_queue_to_its_end(
         seen.append(event)
         if event.data.get("stage") == "decode":
             worker.open.set()
+    shown = [event for event in seen if event.kind == "artifact"]
     for event in seen:
-        Job.model_validate(event.data)
+        (Artifact if event in shown else Job).model_validate(event.data)
     assert seen[-1].kind == "done"
     assert seen[-1].data["state"] == "succeeded"
     assert seen[-1].data["shapes"][0]["mesh"]["url"].startswith("/shapes/shp_")
-    assert {event.kind for event in seen[:-1]} == {"status"}
+    assert {event.kind for event in seen[:-2]} == {"status"}
+    assert seen[-2] in shown
     assert [event.id for event in seen] == sorted(event.id for event in seen)
-    assert any(event.data["progress"] == 0.5 for event in seen)
+    assert any(event.data.get("progress") == 0.5 for event in seen)
 
 
 async def test_coarse_meshes_come_before_the_result(
@@ -82,19 +91,117 @@ async def test_coarse_meshes_come_before_the_result(
     job_id = await submit(client)
     await asyncio.wait_for(worker.running.wait(), 5)
     await worker.show(worker.seen[-1], 32)
-    kinds = []
+    shown, last = [], None
     async for event in events(client, job_id):
-        kinds.append(event.kind)
         if event.kind == "artifact":
             artifact = Artifact.model_validate(event.data)
-            assert (artifact.job, artifact.sample, artifact.resolution) == (job_id, 0, 32)
+            shown.append((artifact.job, artifact.sample, artifact.resolution, artifact.final))
             mesh = await client.get(artifact.url)
             assert mesh.headers["content-type"] == "model/gltf-binary"
             assert len(mesh.content) == artifact.bytes
             assert len(load_mesh(mesh.content).faces) == artifact.faces
             worker.open.set()
-    assert kinds.count("artifact") == 1
-    assert kinds[-1] == "done"
+        last = event
+    assert shown == [(job_id, 0, 32, False), (job_id, 0, 64, True)]
+    assert last is not None
+    assert last.kind == "done"
+    (shape,) = last.data["shapes"]
+    assert (artifact.shape, artifact.url) == (shape["id"], shape["mesh"]["url"])
+
+
+async def test_the_final_meshes_are_told_each_before_the_end_in_the_format_asked_for(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    done = (await client.post("/generate?n=3&format=obj&resolution=32")).json()
+    seen = [event async for event in events(client, done["id"])]
+    shown = seen[:-1]
+    assert [event.kind for event in seen] == ["artifact"] * 3 + ["done"]
+    assert [event.data["sample"] for event in shown] == [0, 1, 2]
+    for event, shape in zip(shown, done["shapes"], strict=True):
+        told = Artifact.model_validate(event.data)
+        assert (told.final, told.format, told.resolution) == (True, "obj", 32)
+        assert (told.shape, told.url) == (shape["id"], shape["mesh"]["url"])
+        assert (told.bytes, told.faces) == (shape["mesh"]["bytes"], shape["mesh"]["faces"])
+    ids = [event.id for event in seen]
+    assert sorted(set(ids)) == ids
+    header = {"Last-Event-ID": str(ids[1])}  # between two of them
+    assert [event async for event in events(client, done["id"], header)] == seen[2:]
+    # They are the shapes' meshes, and no files of the job.
+    artifact = await client.get(f"/jobs/{done['id']}/artifacts/0-32.glb")
+    assert artifact.status_code == 404
+
+
+class Told:
+    """Readings of a job's record, as they come; a view that needs no queue."""
+
+    def __init__(self, *readings: Record) -> None:
+        self._readings = readings
+
+    async def changes(self, job_id: str) -> AsyncIterator[Record]:
+        for reading in self._readings:
+            assert reading.id == job_id
+            yield reading
+
+    async def get(self, job_id: str, call: Call) -> Record:
+        return self._readings[0]
+
+    async def view(self, job: Record) -> Job:
+        return job_view(job)
+
+    async def told(self) -> list[tuple[str, int, str | None]]:
+        """Kind, id and stage of each event."""
+        jobs: Any = self
+        follow = JobEvents(jobs, jobs, asyncio.Event()).follow(self._readings[0].id, Call())
+        return [
+            (event.kind, event.seq, event.data.stage if isinstance(event.data, Job) else None)
+            async for event in follow
+        ]
+
+
+def reading(**changes: Any) -> Record:
+    return replace(job(), id="job_a", state=JobState.RUNNING, **changes)
+
+
+def shown_at(*seqs: int, final: bool = False) -> tuple[Shown, ...]:
+    url = "/shapes/shp_a/mesh" if final else ""
+    return tuple(
+        Shown(
+            sample=0, shape="shp_a", resolution=seq, ref="", bytes=1, faces=1, vertices=1, seq=seq,
+            url=url,
+        )
+        for seq in seqs
+    )  # fmt: skip
+
+
+async def test_a_mesh_is_told_after_the_stage_that_it_was_made_in() -> None:
+    # One reading may bring both: the stage, as change 4, and then two meshes.
+    before = reading(seq=3, stage=Stage.DENOISE_L1, progress=0.6)
+    after = reading(seq=6, stage=Stage.DECODE, progress=0.9, artifacts=shown_at(5, 6))
+    assert await Told(before, after).told() == [
+        ("status", 3, "denoise_l1"),
+        ("status", 4, "decode"),
+        ("artifact", 5, None),
+        ("artifact", 6, None),
+        ("progress", 6, "decode"),
+    ]
+    kinds = [kind for kind, *_ in await Told(after).told()]
+    assert kinds == ["status", "artifact", "artifact", "progress"]
+
+
+async def test_a_watcher_who_missed_the_stage_hears_of_it_before_the_mesh_of_an_ended_job() -> None:
+    before = reading(seq=3, stage=Stage.DENOISE_L1, progress=0.6)
+    ended = replace(
+        reading(seq=8, stage=None, progress=1.0, artifacts=shown_at(5, 7, final=True)),
+        state=JobState.SUCCEEDED,
+    )
+    assert await Told(before, ended).told() == [
+        ("status", 3, "denoise_l1"),
+        ("status", 4, "export"),
+        ("artifact", 5, None),
+        ("artifact", 7, None),
+        ("done", 8, None),
+    ]
+    assert [kind for kind, *_ in await Told(ended).told()] == ["artifact", "artifact", "done"]
 
 
 async def test_last_event_id_goes_on_where_another_stream_broke_off(
@@ -107,11 +214,11 @@ async def test_last_event_id_goes_on_where_another_stream_broke_off(
     async for event in events(client, job_id):
         if event.kind == "artifact":
             break
-    await worker.show(worker.seen[-1], 64)
+    await worker.show(worker.seen[-1], 48)
     worker.open.set()
     resumed = [one async for one in events(client, job_id, {"Last-Event-ID": str(event.id)})]
     assert all(one.id > event.id for one in resumed)
-    assert [one.data["resolution"] for one in resumed if one.kind == "artifact"] == [64]
+    assert [one.data["resolution"] for one in resumed if one.kind == "artifact"] == [48, 64]
     assert resumed[-1].kind == "done"
     after = await client.get(
         f"/jobs/{job_id}/events", headers={"Last-Event-ID": str(resumed[-1].id)}
@@ -144,7 +251,7 @@ async def test_a_place_in_the_queue_is_told_when_it_changes(
     ahead, job_id = await submit(client), await submit(client)
     positions = []
     async for event in events(client, job_id):
-        if event.data["queue_position"] is not None:
+        if event.data.get("queue_position") is not None:
             assert event.data["eta_s"] > 0
             positions.append(event.data["queue_position"])
         if positions == [1]:

@@ -333,22 +333,26 @@ async def test_a_job_is_watched_from_the_queue_to_its_end(skin: Skin, worker: Fa
     assert [event.seq for event in seen] == sorted(event.seq for event in seen)
     assert seen[-1].kind == "done"
     assert seen[-1].data == await skin.job(job_id)
-    (artifact,) = [event for event in seen if event.kind == "artifact"]
-    assert (artifact.data["job"], artifact.data["resolution"]) == (job_id, 32)
-    assert len(artifact.file) == artifact.data["bytes"] > 0
+    coarse, final = [event for event in seen if event.kind == "artifact"]
+    assert (coarse.data["job"], coarse.data["resolution"]) == (job_id, 32)
+    assert len(coarse.file) == coarse.data["bytes"] > 0
+    (shape,) = seen[-1].data["shapes"]
+    assert (final.data["shape"], final.data["final"]) == (shape["id"], True)
+    assert len(final.file) == final.data["bytes"] == shape["mesh"]["bytes"]
+    assert seen[-2] is final
 
 
 async def test_both_watch_the_same_and_go_on_after_an_event(both: Both, worker: FakeWorker) -> None:
     worker.open.clear()
     job_id = (await both[0].submit("generate", wait_s=0))["id"]
     await running(worker)
-    for resolution in (32, 64):
+    for resolution in (16, 32):
         await worker.show(worker.seen[-1], resolution)
     worker.open.set()
     await both[0].submit("generate")  # runs after it, so that it has ended
     watched = [[event async for event in skin.watch(job_id)] for skin in both]
     assert watched[0] == watched[1]
-    assert [event.kind for event in watched[0]] == ["artifact", "artifact", "done"]
+    assert [event.kind for event in watched[0]] == ["artifact"] * 3 + ["done"]
     first, last = watched[0][0].seq, watched[0][-1].seq
     for skin in both:
         resumed = [event async for event in skin.watch(job_id, after=first)]

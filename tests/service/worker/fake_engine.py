@@ -35,7 +35,7 @@ class FakeEngine:
     ``work`` ends after ``seconds`` or when it is canceled; ``crash_once`` crashes while the file
     ``marker`` is absent; ``forget`` reports no outcome at its first attempt. ``finish`` leaves the
     model free and ends when ``marker`` is there; with ``breaks`` its first attempt cannot end, with
-    ``poison`` none.
+    ``poison`` none. ``computed`` and ``reused`` are how many shapes it says were.
     """
 
     model: dict[str, Any]
@@ -54,6 +54,8 @@ class FakeEngine:
             return lambda: None
         if job.params.get("play") == "finish":
             return partial(self._finish, job, reporter)
+        if "computed" in job.params:
+            reporter.computed(job.params["computed"])
         reporter.finished(job.id, self._play(job, len(jobs), reporter))
         return lambda: None
 
@@ -80,7 +82,8 @@ class FakeEngine:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "freeze":
                 time.sleep(60)
-        result = {"shapes": [], "mates": mates, "pid": os.getpid(), "parent": os.getppid()}
+        shapes = [{"reused": True}] * job.params.get("reused", 0)
+        result = {"shapes": shapes, "mates": mates, "pid": os.getpid(), "parent": os.getppid()}
         return Succeeded(result=result, timings_ms={"decode": 1.5})
 
     def _work(self, job: Job, reporter: Reporter) -> Outcome:

@@ -112,6 +112,7 @@ def test_a_preview_is_a_file_in_the_frame_that_is_wanted(
     draft = ball()
     preview = Preview(
         job_id="job_a",
+        shape_id="shp_a",
         attempt=2,
         sample=1,
         resolution=CELLS,
@@ -121,6 +122,7 @@ def test_a_preview_is_a_file_in_the_frame_that_is_wanted(
     artifact = process.preview(preview)
     assert artifact is not None
     assert artifact.ref == "meshes/job_a/2-1-32.glb"
+    assert (artifact.shape, artifact.final) == ("shp_a", False)
     data = files(WorkerSettings(data_dir=tmp_path).blob_dir)[artifact.ref]
     mesh = load_mesh(data)
     assert (artifact.bytes, artifact.faces) == (len(data), len(mesh.faces))
