@@ -8,7 +8,18 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import decode, endtoend, field, fps, growth, overlap, peak, sampling, surface
+from benchmarks import (
+    decode,
+    endtoend,
+    field,
+    fps,
+    gpu,
+    growth,
+    overlap,
+    peak,
+    sampling,
+    surface,
+)
 from benchmarks.comparison import Bench, Table
 from benchmarks.machine import heading
 from model.device import resolve_device
@@ -25,6 +36,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Table]]] = {
     "overlap": overlap.tables,
     "fps": fps.tables,
     "peak": peak.tables,
+    "gpu": gpu.tables,
 }
 
 DESCRIPTION = """\
@@ -39,7 +51,8 @@ parts (all, when none is named):
   endtoend  a generation and an encoding, stage by stage, to the file; the preview
   overlap   jobs whose shapes are finished beside the model, in wall time
   fps       one farthest-point order for all levels against a run for each
-  peak      the machine's rates, and which part of them the field's kernel reaches"""
+  peak      the machine's rates, and which part of them the field's kernel reaches
+  gpu       the goals on a GPU: decoding and sampling at the paper's size, batches"""
 
 
 def parser() -> argparse.ArgumentParser:

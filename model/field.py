@@ -61,17 +61,6 @@ class OccupancyField:
     def __len__(self) -> int:
         return len(self.bias)
 
-    def row(self, index: int) -> OccupancyField:
-        """The field of one shape of the batch, as a batch of one."""
-        rows = slice(index, index + 1)
-        return OccupancyField(
-            self.variance_form,
-            self.variance_eps,
-            tuple(key[rows] for key in self.keys),
-            tuple(value[rows] for value in self.values),
-            self.bias[rows],
-        )
-
     def __call__(self, queries: Float[Tensor, "b q 3"]) -> Float[Tensor, "b q"]:
         """Logits of occupancy at points of the canonical frame (Eq. 9)."""
         u = self._query_vectors(queries)

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 
 from model.checkpoint import Checkpoint, load_checkpoint
 from model.config import SamplingDefaults
-from model.device import resolve_device
+from model.device import resolve_device, steady_products
 from model.diffusion.sampler import SOLVERS
 from model.field import OccupancyField
 from model.grid import COARSE, OnCoarser, TrackedLogits, track_surface
@@ -79,10 +79,9 @@ class ShapePipeline:
     def encode(self, points: Float32[np.ndarray, "b n 3"]) -> Latents:
         """Latents of surface point clouds that begin with their farthest-point order."""
         cloud = torch.from_numpy(points).to(self.device)
-        rows = 1 if self.device.type == "cpu" else len(cloud)  # as in Cascade: the same bits alone
-        with self._precision():
+        with self._precision():  # row by row: the same bits alone and in company
             latents = Latents.concatenate(
-                [self.autoencoder.encode(batch, ordered=True) for batch in torch.split(cloud, rows)]
+                [self.autoencoder.encode(row, ordered=True) for row in cloud.split(1)]
             )
         return Latents(tuple(level.float() for level in latents.levels))
 
@@ -193,12 +192,11 @@ class ShapePipeline:
         """
         if seeds is not None and len(seeds) != len(latents):
             raise ValueError(f"seeds must have one entry a row, {len(latents)}, not {len(seeds)}")
-        field = self._field(latents)
         every = round(math.pi / 6 * (resolution + 1) ** 3)  # of the samples lie in the ball
         expected = every if exhaustive else COARSE**3 + 4 * resolution**2
         for row in range(len(latents)):
             yield track_surface(
-                field.row(row),
+                self._field(latents[row : row + 1]),  # alone: a shape's bits are its own
                 resolution,
                 _DecodeProgress(observe, row, len(latents), expected),
                 seeds=None if seeds is None else seeds[row],
@@ -226,11 +224,14 @@ class ShapePipeline:
         indices = [len(known) if c is None else known.index(c) for c in categories]
         return torch.tensor(indices, device=self.device)
 
-    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def _precision(self) -> Iterator[None]:
         """bfloat16 for the transformers where the device has it, float32 elsewhere."""
         if self.device.type == "cuda" and torch.cuda.is_bf16_supported():
-            return torch.autocast("cuda", torch.bfloat16)
-        return contextlib.nullcontext()
+            with torch.autocast("cuda", torch.bfloat16), steady_products():
+                yield
+        else:
+            yield
 
 
 class _DecodeProgress:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from model.config import AutoEncoderConfig, CascadeConfig
 from model.diffusion.denoiser import Denoiser
 from model.diffusion.edm import denoise, noise_levels
+from model.diffusion.launches import Recorded
 from model.diffusion.sampler import SOLVERS, seeded_noise
 from model.latents import Latents
 
@@ -56,6 +57,8 @@ class Cascade(nn.Module):
                 noise = self._noise(index, seeds[rows], categories.device, len(kept))
                 coarser = [latents[rows] for latents in sets]
                 denoise_rows = self._guided(index, categories[rows], coarser, weight)
+                if noise.is_cuda:
+                    denoise_rows = Recorded(denoise_rows)
                 progress = _Progress(on_step, number, rows, len(seeds), steps)
                 made.append(solve(denoise_rows, noise, sigmas, progress))
             sets.append(torch.cat(made))

@@ -164,31 +164,31 @@ def document(app: FastAPI, *, keys: bool = False) -> dict[str, Any]:
     """
     with _MAKING:
         if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                summary=app.summary,
-                description=app.description,
-                routes=app.routes,
-                tags=app.openapi_tags,
-            )
-            for operation in _operations(schema):
-                operation["summary"] = _summary(operation["description"])
-                for parameter in operation.get("parameters", ()):
-                    parameter["schema"] = _without_null(parameter["schema"])
-            components = schema.setdefault("components", {}).setdefault("schemas", {})
-            components["Problem"] = Problem.model_json_schema(ref_template=_REFERENCE + "{model}")
-            if keys:
-                schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
-                schema["security"] = [{name: []} for name in _SECURITY_SCHEMES]
-                for path in _PROBES:
-                    schema["paths"][path]["get"]["security"] = []
-            app.openapi_schema = schema
+            app.openapi_schema = _made(app, keys=keys)
         return app.openapi_schema
 
 
-def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    return [operation for path in schema["paths"].values() for operation in path.values()]
+def _made(app: FastAPI, *, keys: bool) -> dict[str, Any]:
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    for operation in (each for path in schema["paths"].values() for each in path.values()):
+        operation["summary"] = _summary(operation["description"])
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = _without_null(parameter["schema"])
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    components["Problem"] = Problem.model_json_schema(ref_template=_REFERENCE + "{model}")
+    if keys:
+        schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
+        schema["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+        for path in _PROBES:
+            schema["paths"][path]["get"]["security"] = []
+    return schema
 
 
 def _summary(description: str) -> str:

@@ -54,6 +54,7 @@ ROWS = {
         "Peak: the kernel of grids": 2,
         "Peak: the kernel of the": 1,
     },
+    "gpu": {"GPU": 1},
 }
 
 
@@ -75,6 +76,13 @@ def test_a_part_fills_its_tables(part: str, quick: Bench) -> None:
         assert len(table.rows) == rows
         assert all(len(row) == len(table.head) for row in table.rows)
         assert all(row[0] or row is table.rows[-1] for row in table.rows)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_goals_on_a_gpu_are_measured_there() -> None:
+    made = list(measure(Bench(ShapePipeline.load(device="cuda"), quick=True), ["gpu"]))
+    assert [len(table.rows) for table in made] == [7, 2, 4, 2]
 
 
 def test_the_heading_says_what_was_measured_and_where(quick: Bench) -> None:

@@ -46,13 +46,6 @@ def test_folding_changes_no_gradient() -> None:
         assert (one - other).norm() <= 1e-3 * other.norm() + 1e-4
 
 
-def test_a_row_is_the_shape_alone() -> None:
-    model = random_autoencoder(3)
-    field = model.decode(model.encode(torch.rand(3, 64, 3) - 0.5))
-    queries = torch.rand(3, 50, 3) - 0.5
-    torch.testing.assert_close(field.row(1)(queries[1:2]), field(queries)[1:2])
-
-
 def test_the_field_keeps_no_hold_on_the_model() -> None:
     field = random_autoencoder(2).decode(random_autoencoder(2).encode(torch.rand(1, 64, 3)))
     assert not any(isinstance(value, nn.Module) for value in vars(field).values())

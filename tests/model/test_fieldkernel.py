@@ -58,3 +58,12 @@ def test_large_scores_do_not_overflow() -> None:
     values = torch.arange(70.0, device=DEVICE).view(1, 1, 70)
     logits = fieldkernel.attended(vectors, [keys], [values])
     torch.testing.assert_close(logits.cpu(), torch.full((1, 3), 69.0))
+
+
+@torch.inference_mode()
+def test_a_vector_gives_the_same_bits_whatever_is_asked_with_it() -> None:
+    vectors = torch.randn(2, 150, 53, device=DEVICE)
+    keys, values = torch.randn(2, 3, 70, 53, device=DEVICE), torch.randn(2, 3, 70, device=DEVICE)
+    together = fieldkernel.attended(vectors, [keys], [values])
+    some = fieldkernel.attended(vectors[1:, 20:33], [keys[1:]], [values[1:]])
+    assert torch.equal(some, together[1:, 20:33])

@@ -54,6 +54,16 @@ def test_an_encoding_does_not_depend_on_its_batchmates(
     assert equal(pipeline.encode(np.stack([ball, box]))[1:2], box_latents) == [True] * 3
 
 
+def test_a_mesh_does_not_depend_on_its_batchmates(
+    pipeline: ShapePipeline, box_latents: Latents
+) -> None:
+    ball = pipeline.encode(to_point_cloud(trimesh.creation.icosphere()).points[None])
+    (alone,) = pipeline.meshes(box_latents, resolution=32)
+    _, together = pipeline.meshes(Latents.concatenate([ball, box_latents]), resolution=32)
+    assert np.array_equal(alone.vertices, together.vertices)
+    assert np.array_equal(alone.faces, together.faces)
+
+
 def test_latents_have_the_shapes_the_model_declares(
     pipeline: ShapePipeline, box_latents: Latents
 ) -> None:

@@ -41,7 +41,7 @@ def stage_2(run: Path, *more: object) -> tuple[object, ...]:
 
 
 def saved(stage: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(stage / STATE_FILE, weights_only=True)
+    state: dict[str, Any] = torch.load(stage / STATE_FILE, map_location="cpu", weights_only=True)
     return state
 
 
