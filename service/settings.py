@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         default=None, description="Redis or Valkey to use; none: an embedded server in data_dir."
     )
+    redis_timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="Time for Redis to answer; then a call is a 503, and may be made again.",
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir,
         description="Folder for blobs and the embedded server; shared by gateway and workers.",

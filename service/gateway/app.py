@@ -137,7 +137,7 @@ async def _lifespan(
 ) -> AsyncIterator[None]:
     assert settings.redis_url is not None
     async with AsyncExitStack() as stack:
-        redis = connect(settings.redis_url)
+        redis = connect(settings.redis_url, settings.redis_timeout_s)
         stack.push_async_callback(redis.aclose)
         queue = JobQueue(redis, settings.queue_limits)
         blobs = LocalBlobStore(settings.blob_dir)

@@ -23,7 +23,6 @@ from redis.asyncio import Redis
 
 from service.errors import JobFinal
 from service.jobqueue import refusals
-from service.jobqueue.connection import reaching_redis
 from service.jobqueue.lease import Beat, Entry, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.records import (
     QueueDepth,
@@ -50,7 +49,7 @@ from service.jobs import (
 LIST_LIMIT = 100
 """Jobs that one page of ``list_jobs`` may have."""
 
-_WAIT_MS = 1000
+_WAIT_S = 1
 _PUBSUB_WAIT_S = 4.0
 _CONSUMER_DEAD_MS = 24 * 3600 * 1000
 
@@ -202,7 +201,8 @@ class JobQueue(Registry):
         taken, tails = await self._connection.run("fetch", *arguments)
         if not taken:
             woken = await self._connection.command(
-                "XREAD", "COUNT", 1, "BLOCK", _WAIT_MS, "STREAMS", *streams, *tails
+                *("XREAD", "COUNT", 1, "BLOCK", _WAIT_S * 1000, "STREAMS", *streams, *tails),
+                block_s=_WAIT_S,
             )
             if woken:
                 taken, _ = await self._connection.run("fetch", *arguments)
@@ -314,10 +314,10 @@ class JobQueue(Registry):
     async def cancellations(self) -> AsyncIterator[str]:
         """Ids of running jobs as they are canceled: faster than the next beat, but not reliable."""
         async with self._connection.redis.pubsub() as channel:
-            with reaching_redis():
+            async with self._connection.reaching():
                 await channel.subscribe("lg:cancel")
             while True:
-                with reaching_redis():
+                async with self._connection.reaching(_PUBSUB_WAIT_S):
                     message = await channel.get_message(
                         ignore_subscribe_messages=True, timeout=_PUBSUB_WAIT_S
                     )
@@ -334,7 +334,8 @@ class JobQueue(Registry):
     async def events(self, after: str) -> tuple[str, list[str]]:
         """Wait up to a second for changes: the point to read on from, ids of changed jobs."""
         reply = await self._connection.command(
-            "XREAD", "COUNT", 1000, "BLOCK", _WAIT_MS, "STREAMS", "lg:ev", after
+            *("XREAD", "COUNT", 1000, "BLOCK", _WAIT_S * 1000, "STREAMS", "lg:ev", after),
+            block_s=_WAIT_S,
         )
         if not reply:
             return after, []
