@@ -152,6 +152,11 @@ class GatewaySettings(Settings):
         description="Submissions a minute for each caller; 0: any number; none: 120 with API keys,"
         " any number without.",
     )
+    stream_cap: int = Field(
+        default=64,
+        ge=1,
+        description="Open event streams and gRPC uploads of one key, without keys of one address.",
+    )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_origins)] = Field(
         default=(),
         description="Origins whose web pages may call, such as https://example.org, separated by"

@@ -24,6 +24,7 @@ from service.gateway.routes import jobs as job_routes
 from service.gateway.routes import operations, shapes, system
 from service.gateway.shapes import ShapeService
 from service.gateway.state import Gateway
+from service.gateway.streams import OpenStreams
 from service.gateway.submission import JobService
 from service.gateway.upkeep import Upkeep
 from service.jobqueue.connection import connect
@@ -158,6 +159,7 @@ async def _lifespan(
             jobs=jobs,
             shapes=ShapeService(queue, blobs),
             events=JobEvents(jobs, waiters, draining),
+            streams=OpenStreams(settings.stream_cap),
             draining=draining,
         )
         if beside is not None:

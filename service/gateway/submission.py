@@ -64,12 +64,19 @@ class Call:
     """Who asks, and what every transport can say about a request beside its content.
 
     ``deadline_ms``: the moment after which nobody wants the result; None where there is none.
+    ``peer``: the address that the caller has.
     """
 
     tenant: str = ANONYMOUS
     request_id: str | None = None
     idempotency_key: str | None = None
     deadline_ms: int | None = None
+    peer: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Whom to hold to a limit of connections: a key's name, without keys an address."""
+        return self.peer if self.tenant == ANONYMOUS else self.tenant
 
 
 @dataclass(frozen=True, slots=True)
