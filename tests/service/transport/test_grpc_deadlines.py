@@ -17,14 +17,20 @@ from service.pb import lagem_pb2 as pb
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.test_operations import sphere_bytes
 from tests.service.transport.drivers import GrpcDriver, encode_messages
-from tests.service.transport.skins import running
 
 
-async def newest(queue: JobQueue) -> Job:
-    """The job submitted last, once it has ended."""
-    (job,) = await queue.list_jobs(tenant=ANONYMOUS, limit=1)
+async def begun(worker: FakeWorker, count: int) -> str:
+    """Id of the worker's job of this number, once it has begun."""
+    for _ in range(1000):
+        if len(worker.seen) >= count:
+            return worker.seen[count - 1].id
+        await asyncio.sleep(0.01)
+    pytest.fail("the worker does not get the job")
+
+
+async def ended(queue: JobQueue, job_id: str) -> Job:
     async with JobWaiters(queue) as waiters:
-        return await waiters.wait(job.id, 10)
+        return await waiters.wait(job_id, 10)
 
 
 async def exceeded(call: Any) -> None:
@@ -42,7 +48,7 @@ async def to_the_end(messages: Any) -> None:
 async def test_a_deadline_that_ends_the_wait_is_the_jobs_too(
     over_grpc: GrpcDriver, worker: FakeWorker, own_queue: JobQueue, method: str
 ) -> None:
-    (shape,) = (await over_grpc.submit("generate"))["shapes"]
+    (shape,) = (await over_grpc.submit("encode", body=sphere_bytes()))["shapes"]
     worker.open.clear()
     mesh = pb.MeshOptions(resolution=99)
     requests = {
@@ -52,10 +58,10 @@ async def test_a_deadline_that_ends_the_wait_is_the_jobs_too(
         "Decode": pb.DecodeRequest(shape=shape["id"]),
         "GetMesh": pb.GetMeshRequest(shape=shape["id"], mesh=mesh),
     }
-    end_ms = (time.time() + 1) * 1000
-    call = getattr(over_grpc.stub, method)(requests[method], timeout=1)
+    end_ms = (time.time() + 1.5) * 1000
+    call = getattr(over_grpc.stub, method)(requests[method], timeout=1.5)
     await exceeded(anext(aiter(call)) if method == "GetMesh" else call)
-    job = await newest(own_queue)
+    job = await ended(own_queue, await begun(worker, 2))
     assert job.deadline_ms == pytest.approx(end_ms, abs=500)
     assert (job.state, job.attempts) == (JobState.FAILED, 1)
     assert job.error is not None
@@ -67,9 +73,10 @@ async def test_a_deadline_ends_a_job_that_still_waits_for_a_worker(
 ) -> None:
     worker.open.clear()
     await over_grpc.submit("generate", wait_s=0)
-    await running(worker)
-    await exceeded(over_grpc.stub.Generate(pb.GenerateRequest(), timeout=0.5))
-    job = await newest(own_queue)
+    await begun(worker, 1)
+    await exceeded(over_grpc.stub.Generate(pb.GenerateRequest(), timeout=1))
+    (late,) = await own_queue.list_jobs(tenant=ANONYMOUS, limit=1)
+    job = await ended(own_queue, late.id)
     assert (job.state, job.attempts) == (JobState.FAILED, 0)
     assert job.error is not None
     assert job.error["code"] == ErrorCode.DEADLINE_EXCEEDED
@@ -80,13 +87,13 @@ async def test_a_deadline_of_a_call_that_only_looks_ends_the_call_alone(
 ) -> None:
     worker.open.clear()
     job_id = (await over_grpc.submit("generate", wait_s=0))["id"]
-    await running(worker)
-    watching = aiter(over_grpc.stub.WatchJob(pb.WatchJobRequest(id=job_id), timeout=0.3))
+    await begun(worker, 1)
+    watching = aiter(over_grpc.stub.WatchJob(pb.WatchJobRequest(id=job_id), timeout=0.5))
     assert (await anext(watching)).job.state == pb.JOB_STATE_RUNNING
     await exceeded(to_the_end(watching))
     assert (await over_grpc.job(job_id))["state"] == "running"
     worker.open.set()
-    assert (await newest(own_queue)).state is JobState.SUCCEEDED
+    assert (await ended(own_queue, job_id)).state is JobState.SUCCEEDED
 
 
 @pytest.mark.parametrize(("wait_s", "key"), [(0, None), (1, None), (None, "mine")])
