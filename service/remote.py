@@ -19,19 +19,18 @@ from tqdm import tqdm
 from model.cli.command import ExpectedFailure, OfflineCommand
 from model.cli.options import (
     EXISTING_FILE,
-    MESH_FORMATS,
     MeshChoice,
     SamplingChoice,
+    category_option,
     combined,
-    exhaustive_option,
-    format_option,
-    gathered,
     json_option,
+    keep_level_option,
+    mesh_file_options,
+    mesh_options,
     output_option,
-    resolution_option,
+    placed_mesh_options,
     sampling_options,
-    space_option,
-    target_faces_option,
+    variant_category_option,
 )
 from model.cli.shapes import shape_line
 from service.errors import AccessError, Canceled, RequestError, ServiceError, StateError
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 _QUIET_S = 1.0  # shorter jobs show no bar
 
-_mesh_options = (resolution_option, target_faces_option, exhaustive_option, format_option)
 _server_options = combined(
     click.option("--server", help="Address.  [default: LAGEM_URL, else http://localhost:8000]"),
     click.option("--api-key", help="Key, where one is asked for.  [default: LAGEM_API_KEY]"),
@@ -89,7 +87,7 @@ def remote() -> None:
 @remote.command()
 @click.argument("source", metavar="IN", type=EXISTING_FILE)
 @output_option
-@gathered(MeshChoice, "meshing", *_mesh_options, space_option)
+@placed_mesh_options
 @_server_options
 @json_option
 def encode(
@@ -110,10 +108,10 @@ def encode(
 
 
 @remote.command()
-@click.option("--category", help="What to generate.  [default: anything]")
+@category_option
 @sampling_options
 @output_option
-@gathered(MeshChoice, "meshing", *_mesh_options)
+@mesh_options
 @_server_options
 @json_option
 def generate(
@@ -135,17 +133,11 @@ def generate(
 
 @remote.command()
 @click.argument("source", metavar="SHAPE")
-@click.option(
-    "--keep-level",
-    type=click.IntRange(2),
-    default=3,
-    show_default=True,
-    help="Finest level that is kept; 3 is the coarsest.",
-)
-@click.option("--category", help="Category of the new levels.  [default: the shape's]")
+@keep_level_option
+@variant_category_option
 @sampling_options
 @output_option
-@gathered(MeshChoice, "meshing", *_mesh_options, space_option)
+@placed_mesh_options
 @_any_weights_option
 @_server_options
 @json_option
@@ -178,23 +170,7 @@ def resample(
 
 @remote.command()
 @click.argument("source", metavar="SHAPE")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="mesh.glb",
-    show_default=True,
-    help="Mesh to write; its ending says the format.",
-)
-@gathered(
-    MeshChoice,
-    "meshing",
-    resolution_option,
-    target_faces_option,
-    exhaustive_option,
-    click.option("--format", "mesh_format", type=click.Choice(MESH_FORMATS), help="Mesh format."),
-    space_option,
-)
+@mesh_file_options
 @_any_weights_option
 @_server_options
 @json_option
@@ -208,12 +184,7 @@ def decode(
     as_json: bool,
 ) -> None:
     """Extract a mesh from SHAPE, a latents file or the id of a shape on the server."""
-    mesh_format = meshing.mesh_format or output.suffix.removeprefix(".").lower()
-    if mesh_format not in MESH_FORMATS:
-        raise click.UsageError(
-            f"{output} does not say a mesh format: end it in .{', .'.join(MESH_FORMATS)}, "
-            "or give --format"
-        )
+    mesh_format = meshing.format_of(output)
     with _client(server, api_key) as client:
         options = _placed(meshing) | {"format": mesh_format}
         job = client.submit_decode(source, any_weights=any_weights, **options)

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         default=None, description="Redis or Valkey to use; none: an embedded server in data_dir."
     )
+    redis_timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="Time for Redis to answer; then a call is a 503, and may be made again.",
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir,
         description="Folder for blobs and the embedded server; shared by gateway and workers.",
@@ -147,6 +152,11 @@ class GatewaySettings(Settings):
         ge=0,
         description="Submissions a minute for each caller; 0: any number; none: 120 with API keys,"
         " any number without.",
+    )
+    stream_cap: int = Field(
+        default=64,
+        ge=1,
+        description="Open event streams and gRPC uploads of one key, without keys of one address.",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_names)] = Field(
         default=(),

@@ -109,6 +109,20 @@ class MeshChoice:
     mesh_format: str | None = None  # None: what the output's name says
     space: str = "normalized"  # or "input", the frame of the mesh once encoded
 
+    def format_of(self, output: Path) -> str:
+        """The format of one mesh file: the chosen one, else what the file's ending says.
+
+        Raises:
+            UsageError: the ending says none.
+        """
+        mesh_format = self.mesh_format or output.suffix.removeprefix(".").lower()
+        if mesh_format not in MESH_FORMATS:
+            raise click.UsageError(
+                f"{output} does not say a mesh format: end it in .{', .'.join(MESH_FORMATS)}, "
+                "or give --format"
+            )
+        return mesh_format
+
 
 def use_threads(threads: int | None) -> None:
     """Have torch use so many CPU threads; None leaves its own choice."""
@@ -222,6 +236,40 @@ model_options = gathered(
 )
 sampling_options = gathered(
     SamplingChoice, "sampling", count_option, seed_option, steps_option, guidance_option
+)
+
+_mesh_options = (resolution_option, target_faces_option, exhaustive_option)
+mesh_options = gathered(MeshChoice, "meshing", *_mesh_options, format_option)
+placed_mesh_options = gathered(MeshChoice, "meshing", *_mesh_options, format_option, space_option)
+mesh_file_options = combined(
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default="mesh.glb",
+        show_default=True,
+        help="Mesh to write; its ending says the format.",
+    ),
+    gathered(
+        MeshChoice,
+        "meshing",
+        *_mesh_options,
+        click.option(
+            "--format", "mesh_format", type=click.Choice(MESH_FORMATS), help="Mesh format."
+        ),
+        space_option,
+    ),
+)
+category_option = click.option("--category", help="What to generate.  [default: anything]")
+variant_category_option = click.option(
+    "--category", help="Category of the new levels.  [default: the shape's]"
+)
+keep_level_option = click.option(
+    "--keep-level",
+    type=click.IntRange(2),
+    default=3,
+    show_default=True,
+    help="Finest level that is kept; 3 is the coarsest.",
 )
 
 

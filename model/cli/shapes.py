@@ -12,20 +12,19 @@ import click
 from model.cli.command import OfflineCommand
 from model.cli.options import (
     EXISTING_FILE,
-    MESH_FORMATS,
     MeshChoice,
     ModelChoice,
     SamplingChoice,
-    exhaustive_option,
-    format_option,
-    gathered,
+    category_option,
     json_option,
+    keep_level_option,
+    mesh_file_options,
+    mesh_options,
     model_options,
     output_option,
-    resolution_option,
+    placed_mesh_options,
     sampling_options,
-    space_option,
-    target_faces_option,
+    variant_category_option,
 )
 from model.cli.progress import stage_progress
 
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 _BATCH = 16  # shapes sampled together
 _METRIC_POINTS = 8192  # of a reconstruction, compared with the encoder's points
 
-_mesh_options = (resolution_option, target_faces_option, exhaustive_option, format_option)
 _any_weights_option = click.option(
     "--any-weights", is_flag=True, help="Accept latents made with other weights."
 )
@@ -50,7 +48,7 @@ _any_weights_option = click.option(
 @click.command(cls=OfflineCommand)
 @click.argument("source", metavar="IN", type=EXISTING_FILE)
 @output_option
-@gathered(MeshChoice, "meshing", *_mesh_options, space_option)
+@placed_mesh_options
 @model_options
 @json_option
 def encode(
@@ -80,10 +78,10 @@ def encode(
 
 
 @click.command(cls=OfflineCommand)
-@click.option("--category", help="What to generate.  [default: anything]")
+@category_option
 @sampling_options
 @output_option
-@gathered(MeshChoice, "meshing", *_mesh_options)
+@mesh_options
 @model_options
 @json_option
 def generate(
@@ -114,17 +112,11 @@ def generate(
 
 @click.command(cls=OfflineCommand)
 @click.argument("source", metavar="SHAPE", type=EXISTING_FILE)
-@click.option(
-    "--keep-level",
-    type=click.IntRange(2),
-    default=3,
-    show_default=True,
-    help="Finest level that is kept; 3 is the coarsest.",
-)
-@click.option("--category", help="Category of the new levels.  [default: the shape's]")
+@keep_level_option
+@variant_category_option
 @sampling_options
 @output_option
-@gathered(MeshChoice, "meshing", *_mesh_options, space_option)
+@placed_mesh_options
 @_any_weights_option
 @model_options
 @json_option
@@ -163,23 +155,7 @@ def resample(
 
 @click.command(cls=OfflineCommand)
 @click.argument("source", metavar="SHAPE", type=EXISTING_FILE)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="mesh.glb",
-    show_default=True,
-    help="Mesh to write; its ending says the format.",
-)
-@gathered(
-    MeshChoice,
-    "meshing",
-    resolution_option,
-    target_faces_option,
-    exhaustive_option,
-    click.option("--format", "mesh_format", type=click.Choice(MESH_FORMATS), help="Mesh format."),
-    space_option,
-)
+@mesh_file_options
 @_any_weights_option
 @model_options
 @json_option
@@ -194,12 +170,7 @@ def decode(
     """Extract a mesh from the latents file SHAPE, at any resolution."""
     from model.cli.shapefolder import Shape
 
-    mesh_format = meshing.mesh_format or output.suffix.removeprefix(".").lower()
-    if mesh_format not in MESH_FORMATS:
-        raise click.UsageError(
-            f"{output} does not say a mesh format: end it in .{', .'.join(MESH_FORMATS)}, "
-            "or give --format"
-        )
+    mesh_format = meshing.format_of(output)
     pipeline = model.load()
     shape = Shape.read(source, pipeline.info, any_weights=any_weights)
     with stage_progress() as progress:

@@ -173,7 +173,8 @@ class LineageNode(Result):
     seed: int | None = None
     category: str | None = None
     parents: tuple[str, ...] = ()
-    children: tuple[str, ...] = ()
+    children: tuple[str, ...] = Field(default=(), description="The newest 100, newest first.")
+    children_count: int = 0
 
 
 class Lineage(Result):
@@ -182,11 +183,14 @@ class Lineage(Result):
     id: str
     object: Literal["tree"] = "tree"
     parents: tuple[str, ...]
-    children: tuple[str, ...]
+    children: tuple[str, ...] = Field(description="The newest 100, newest first.")
+    children_count: int = Field(description="How many there are, of those that have not expired.")
     nodes: tuple[LineageNode, ...] = Field(
-        description="The shape itself, its ancestors, its descendants."
+        description="The shape itself, its ancestors, its descendants; the 256 nearest."
     )
-    truncated: bool = Field(description="True where the family is larger than what is shown.")
+    truncated: bool = Field(
+        description="True where the family is larger than what is shown, in shapes or in children."
+    )
 
 
 class Category(Result):

@@ -28,6 +28,7 @@ from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
 from service.gateway.shapes import ShapeService
 from service.gateway.state import Gateway
+from service.gateway.streams import OpenStreams
 from service.gateway.submission import JobService
 from service.gateway.upkeep import Upkeep
 from service.jobqueue.connection import connect
@@ -148,7 +149,7 @@ async def _lifespan(
 ) -> AsyncIterator[dict[str, object]]:
     assert settings.redis_url is not None
     async with AsyncExitStack() as stack:
-        redis = connect(settings.redis_url)
+        redis = connect(settings.redis_url, settings.redis_timeout_s)
         stack.push_async_callback(redis.aclose)
         queue = JobQueue(redis, settings.queue_limits)
         blobs = LocalBlobStore(settings.blob_dir)
@@ -169,6 +170,7 @@ async def _lifespan(
             jobs=jobs,
             shapes=ShapeService(queue, blobs),
             events=JobEvents(jobs, waiters, draining),
+            streams=OpenStreams(settings.stream_cap),
             draining=draining,
         )
         if beside is not None:

@@ -45,6 +45,7 @@ def call_of(
         tenant=request.state.caller.tenant,
         request_id=request.state.request_id,
         idempotency_key=idempotency_key,
+        peer="" if request.client is None else request.client.host,
     )
 
 

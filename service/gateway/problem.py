@@ -15,6 +15,7 @@ from service.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
+    QueueUnavailable,
     ServiceError,
     Unauthenticated,
 )
@@ -79,7 +80,8 @@ def _respond(request: Request, error: ServiceError) -> Response:
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     response = _respond(request, error)
-    if hasattr(request.state, "submission"):
+    # Redis, where it does not answer, is not asked once more.
+    if hasattr(request.state, "submission") and not isinstance(error, QueueUnavailable):
         jobs = gateway_of(request).jobs
         response.headers.update(await quota_headers(jobs, request.state.submission))
     return response

@@ -3,8 +3,6 @@
 import asyncio
 import io
 import zipfile
-from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service import contract
@@ -14,7 +12,7 @@ from service.gateway.sources import LatentsSources, find_shape
 from service.gateway.submission import Call
 from service.gateway.views import lineage_node, shape_view
 from service.jobqueue.queue import JobQueue
-from service.jobs import Job, ShapeRecord
+from service.jobs import Job
 from service.store.blobs import BlobMissing, BlobStore
 from service.store.refs import mesh_ref
 
@@ -132,38 +130,17 @@ class ShapeService:
     async def tree(self, shape_id: str, call: Call) -> Lineage:
         """A shape's ancestors and descendants, as far as they are the caller's."""
         root = await find_shape(self._queue, shape_id, call.tenant)
-        children = await self._queue.children(shape_id)
-        nodes = [lineage_node(root, children)]
-        nodes += await self._walk(root, root.parents, upwards=True, seen={shape_id})
-        seen = {node.id for node in nodes}
-        nodes += await self._walk(root, children, upwards=False, seen=seen)
+        found = await self._queue.family(shape_id, call.tenant, limit=_FAMILY_LIMIT + 1)
+        nodes = tuple(lineage_node(relative) for relative in found[:_FAMILY_LIMIT])
+        unnamed = any(node.children_count > len(node.children) for node in nodes)
         return Lineage(
             id=shape_id,
             parents=root.parents,
-            children=tuple(children),
-            nodes=tuple(nodes[:_FAMILY_LIMIT]),
-            truncated=len(nodes) > _FAMILY_LIMIT,
+            children=nodes[0].children,
+            children_count=nodes[0].children_count,
+            nodes=nodes,
+            truncated=unnamed or len(found) > _FAMILY_LIMIT,
         )
-
-    async def _walk(
-        self, root: ShapeRecord, start: Iterable[str], *, upwards: bool, seen: set[str]
-    ) -> list[contract.LineageNode]:
-        """The nodes reached from ``start`` by parents (upwards) or children, nearest first."""
-        nodes: list[contract.LineageNode] = []
-        waiting = deque(start)
-        while waiting and len(nodes) <= _FAMILY_LIMIT:
-            shape_id = waiting.popleft()
-            if shape_id in seen:
-                continue
-            seen.add(shape_id)
-            record: ShapeRecord | None = await self._queue.shape(shape_id)
-            children = await self._queue.children(shape_id)
-            if record is None or record.tenant != root.tenant:
-                nodes.append(contract.LineageNode(id=shape_id, expired=True))
-                continue
-            nodes.append(lineage_node(record, children))
-            waiting.extend(record.parents if upwards else children)
-        return nodes
 
 
 def _zip(members: dict[str, bytes]) -> bytes:

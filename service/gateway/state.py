@@ -10,6 +10,7 @@ from service.gateway.access import Access
 from service.gateway.catalogue import ModelCatalogue
 from service.gateway.events import JobEvents
 from service.gateway.shapes import ShapeService
+from service.gateway.streams import OpenStreams
 from service.gateway.submission import JobService
 from service.jobqueue.queue import JobQueue
 from service.settings import GatewaySettings
@@ -31,6 +32,7 @@ class Gateway:
     jobs: JobService
     shapes: ShapeService
     events: JobEvents
+    streams: OpenStreams
     draining: asyncio.Event
 
 

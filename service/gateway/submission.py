@@ -4,10 +4,9 @@ Nothing here knows of HTTP. A request arrives as its contract model and, where i
 input; it is checked against the loaded model, gets its defaults, and becomes a queued job.
 """
 
-import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -66,12 +65,19 @@ class Call:
     """Who asks, and what every transport can say about a request beside its content.
 
     ``deadline_ms``: the moment after which nobody wants the result; None where there is none.
+    ``peer``: the address that the caller has.
     """
 
     tenant: str = ANONYMOUS
     request_id: str | None = None
     idempotency_key: str | None = None
     deadline_ms: int | None = None
+    peer: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Whom to hold to a limit of connections: a key's name, without keys an address."""
+        return self.peer if self.tenant == ANONYMOUS else self.tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +247,13 @@ class JobService:
         jobs = await self._queue.list_jobs(
             tenant=call.tenant,
             after=request.after,
-            limit=request.limit,
+            limit=request.limit + 1,
             order=request.order,
             state=None if request.state is None else JobState(request.state),
         )
-        views = await asyncio.gather(*(self.view(job) for job in jobs))
-        full = len(jobs) == request.limit
-        return JobList(jobs=tuple(views), next=jobs[-1].id if full else None)
+        page = jobs[: request.limit]
+        views = await self._views(page)
+        return JobList(jobs=views, next=page[-1].id if len(jobs) > len(page) else None)
 
     async def cancel(self, job_id: str, call: Call) -> Job:
         """Cancel a queued job at once; ask the worker of a running one to stop.
@@ -266,9 +272,16 @@ class JobService:
 
     async def view(self, job: Job) -> contract.Job:
         """The public form of a job, with its place in the queue."""
-        position = await self._queue.position(job)
-        wait_s = None if position is None else await self._queue.wait_s(position)
-        return job_view(job, position=position, wait_s=wait_s)
+        (view,) = await self._views([job])
+        return view
+
+    async def _views(self, jobs: Sequence[Job]) -> tuple[contract.Job, ...]:
+        positions = await self._queue.positions(jobs)
+        waits_s = await self._queue.waits_s(positions)
+        return tuple(
+            job_view(job, position=positions.get(job.id), wait_s=waits_s.get(job.id))
+            for job in jobs
+        )
 
     @property
     def caller_limits(self) -> CallerLimits:

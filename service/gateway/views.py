@@ -1,11 +1,11 @@
 """How internal records look to callers."""
 
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from service import contract
 from service.errors import Canceled, InternalError, ServiceError
+from service.jobqueue.records import Relative
 from service.jobs import Artifact, Job, JobState, ShapeRecord, Stage
 
 _LEAST_PROGRESS = 0.02
@@ -81,15 +81,19 @@ def shape_view(record: ShapeRecord) -> contract.ShapeDetail:
     )
 
 
-def lineage_node(record: ShapeRecord, children: Iterable[str]) -> contract.LineageNode:
+def lineage_node(relative: Relative) -> contract.LineageNode:
     """A shape as a member of its family."""
+    record = relative.record
+    if record is None:
+        return contract.LineageNode(id=relative.id, expired=True)
     return contract.LineageNode(
         id=record.id,
         operation=record.meta["operation"],
         seed=record.meta.get("seed"),
         category=record.meta.get("category"),
         parents=record.parents,
-        children=tuple(children),
+        children=relative.children,
+        children_count=relative.children_count,
     )
 
 

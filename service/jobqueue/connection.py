@@ -1,7 +1,8 @@
 """How the queue reaches Redis: one way to connect, its scripts, one translation of its failures."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -18,29 +19,35 @@ RETRY_AFTER_S = 2
 _CONNECTIONS = 64
 """Connections of one process; more commands than that at a time wait for their turn."""
 
-_TURN_S = 20
-"""How long a command waits for its turn before the server counts as too slow."""
+_LONGEST_BLOCK_S = 5.0
+"""Commands that wait inside the server wait less than this."""
 
 _CANNOT_SERVE = ("MISCONF", "LOADING", "MASTERDOWN", "OOM", "READONLY", "BUSY", "NOREPLICAS")
 
 
-def connect(url: str) -> Redis:
-    """A client with the settings the queue relies on: text replies, short timeouts, few retries.
+def connect(url: str, timeout_s: float = 5.0) -> Redis:
+    """A client with the settings the queue relies on: text replies, few retries, one time limit.
 
-    Commands may be sent twice when a reply is lost; every script of the queue allows for that.
+    Commands may be sent twice when a connection breaks; every script of the queue allows for that.
+    A server that accepts and does not answer is not asked again: that would take as long once more.
 
     Args:
         url: ``redis://host:port/db``, ``rediss://...`` or ``unix:///path/to/socket``.
+        timeout_s: for one command in all: its turn, the connection, every try, the answer.
     """
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
-        timeout=_TURN_S,
+        timeout=timeout_s,
         decode_responses=True,
         protocol=2,
-        socket_connect_timeout=2.0,
-        socket_timeout=5.0,
-        retry=Retry(ExponentialBackoff(cap=0.4, base=0.05), retries=3),
+        socket_connect_timeout=timeout_s,
+        socket_timeout=timeout_s + _LONGEST_BLOCK_S,
+        retry=Retry(
+            ExponentialBackoff(cap=0.4, base=0.05),
+            retries=3,
+            supported_errors=(exceptions.ConnectionError,),
+        ),
     )
     return Redis.from_pool(pool)
 
@@ -48,11 +55,15 @@ def connect(url: str) -> Redis:
 class Connection:
     """Runs commands, and the scripts in ``lua/`` by name (each prefixed with ``common.lua``).
 
-    Both raise ``QueueUnavailable`` where Redis cannot be reached or refuses to serve.
+    Both raise ``QueueUnavailable`` where Redis cannot be reached, refuses to serve, or does not
+    answer within the time that ``connect`` was given.
     """
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        pool = redis.connection_pool
+        assert isinstance(pool, BlockingConnectionPool)
+        self._timeout_s = pool.timeout
         folder = files("service.jobqueue") / "lua"
         common = (folder / "common.lua").read_text()
         self._scripts = {
@@ -63,21 +74,29 @@ class Connection:
 
     async def run(self, script: str, *args: str | float) -> Any:
         """Run ``lua/<script>.lua`` atomically; its head says what it takes and returns."""
-        with reaching_redis():
+        async with self.reaching():
             return await self._scripts[script](args=args)
 
-    async def command(self, *args: str | float) -> Any:
-        """Run one Redis command."""
-        with reaching_redis():
+    async def command(self, *args: str | float, block_s: float = 0) -> Any:
+        """Run one Redis command, which may wait this long inside the server."""
+        async with self.reaching(block_s):
             return await self.redis.execute_command(*args)  # type: ignore[no-untyped-call]
+
+    @asynccontextmanager
+    async def reaching(self, block_s: float = 0) -> AsyncIterator[None]:
+        """Around anything asked of Redis: its time limit, and its failures as ours."""
+        limit_s = None if self._timeout_s is None else self._timeout_s + block_s
+        with _reaching_redis():
+            async with asyncio.timeout(limit_s):
+                yield
 
 
 @contextmanager
-def reaching_redis() -> Iterator[None]:
+def _reaching_redis() -> Iterator[None]:
     """Turn everything that means "Redis cannot serve this now" into ``QueueUnavailable``."""
     try:
         yield
-    except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
+    except (exceptions.ConnectionError, exceptions.TimeoutError, TimeoutError) as error:
         raise _unavailable(error) from error
     except exceptions.ResponseError as error:
         if isinstance(error, exceptions.ReadOnlyError | exceptions.OutOfMemoryError) or str(

@@ -10,12 +10,11 @@ visible.
 All methods raise ``QueueUnavailable`` while Redis cannot serve, and may simply be called again.
 """
 
-import asyncio
 import hashlib
 import json
 import math
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -23,7 +22,6 @@ from redis.asyncio import Redis
 
 from service.errors import JobFinal
 from service.jobqueue import refusals
-from service.jobqueue.connection import reaching_redis
 from service.jobqueue.lease import Beat, Entry, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.records import (
     QueueDepth,
@@ -47,10 +45,10 @@ from service.jobs import (
     Stage,
 )
 
-LIST_LIMIT = 100
-"""Jobs that one page of ``list_jobs`` may have."""
+LIST_LIMIT = 101
+"""Jobs that one page of ``list_jobs`` may have: one more than a caller is shown at a time."""
 
-_WAIT_MS = 1000
+_WAIT_S = 1
 _PUBSUB_WAIT_S = 4.0
 _CONSUMER_DEAD_MS = 24 * 3600 * 1000
 
@@ -117,18 +115,14 @@ class JobQueue(Registry):
         order: Literal["asc", "desc"] = "desc",
         state: JobState | None = None,
     ) -> list[Job]:
-        """A page of a tenant's jobs by time of submission, starting behind the id ``after``."""
+        """A page of a tenant's jobs by time of submission, starting behind the id ``after``.
+
+        No more is read than the page, however many jobs there are in other states.
+        """
         if not 1 <= limit <= LIST_LIMIT:
             raise ValueError(f"limit must be in 1..{LIST_LIMIT}, not {limit}")
-        jobs: list[Job] = []
-        while len(jobs) < limit:
-            ids = await self._page(tenant, after, order)
-            if not ids:
-                break
-            records = await asyncio.gather(*(self.get(job_id) for job_id in ids))
-            jobs += [job for job in records if job and state in (None, job.state)]
-            after = ids[-1]
-        return jobs[:limit]
+        records = await self._connection.run("list", tenant, state or "", order, after or "", limit)
+        return [job_from_pairs(record) for record in records]
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once; ask the worker of a running one to stop.
@@ -145,18 +139,30 @@ class JobQueue(Registry):
             raise JobFinal(f"The job is {job.state.value} and will not change.", job=job_id)
         return job
 
+    async def positions(self, jobs: Sequence[Job]) -> dict[str, int]:
+        """How many waiting jobs are ahead of each of these, by id; only of those in line."""
+        queued = [job for job in jobs if job.state is JobState.QUEUED]
+        positions: dict[str, int] = {}
+        for operation in {job.operation for job in queued}:
+            ids = [job.id for job in queued if job.operation is operation]
+            ahead = await self._connection.run("positions", operation, len(PRIORITIES), *ids)
+            positions |= dict(zip(ids, ahead, strict=True))
+        return {job_id: ahead for job_id, ahead in positions.items() if ahead >= 0}
+
     async def position(self, job: Job) -> int | None:
         """How many waiting jobs are ahead of this one; None where it does not wait in line."""
-        if job.state is not JobState.QUEUED:
-            return None
-        ahead = await self._connection.run("position", job.id, job.operation, job.priority)
-        return int(ahead) if ahead >= 0 else None
+        return (await self.positions([job])).get(job.id)
 
-    async def wait_s(self, position: int) -> float:
-        """About how long a job with so many ahead of it has to wait, and then takes, in seconds."""
+    async def waits_s(self, positions: Mapping[str, int]) -> dict[str, float]:
+        """Seconds that jobs with so many ahead of them will about wait and then take, by id."""
+        if not positions:
+            return {}
         mean_ms = await self._connection.command("GET", "lg:mean_ms")
         workers = max(len(await self.workers()), 1)
-        return (position / workers + 1) * float(mean_ms or 1000) / 1000
+        return {
+            job_id: (ahead / workers + 1) * float(mean_ms or 1000) / 1000
+            for job_id, ahead in positions.items()
+        }
 
     async def retry_after(self) -> int:
         """Seconds, 1 to 60, in which the present backlog should have been worked off."""
@@ -202,7 +208,8 @@ class JobQueue(Registry):
         taken, tails = await self._connection.run("fetch", *arguments)
         if not taken:
             woken = await self._connection.command(
-                "XREAD", "COUNT", 1, "BLOCK", _WAIT_MS, "STREAMS", *streams, *tails
+                *("XREAD", "COUNT", 1, "BLOCK", _WAIT_S * 1000, "STREAMS", *streams, *tails),
+                block_s=_WAIT_S,
             )
             if woken:
                 taken, _ = await self._connection.run("fetch", *arguments)
@@ -325,10 +332,10 @@ class JobQueue(Registry):
     async def cancellations(self) -> AsyncIterator[str]:
         """Ids of running jobs as they are canceled: faster than the next beat, but not reliable."""
         async with self._connection.redis.pubsub() as channel:
-            with reaching_redis():
+            async with self._connection.reaching():
                 await channel.subscribe("lg:cancel")
             while True:
-                with reaching_redis():
+                async with self._connection.reaching(_PUBSUB_WAIT_S):
                     message = await channel.get_message(
                         ignore_subscribe_messages=True, timeout=_PUBSUB_WAIT_S
                     )
@@ -345,7 +352,8 @@ class JobQueue(Registry):
     async def events(self, after: str) -> tuple[str, list[str]]:
         """Wait up to a second for changes: the point to read on from, ids of changed jobs."""
         reply = await self._connection.command(
-            "XREAD", "COUNT", 1000, "BLOCK", _WAIT_MS, "STREAMS", "lg:ev", after
+            *("XREAD", "COUNT", 1000, "BLOCK", _WAIT_S * 1000, "STREAMS", "lg:ev", after),
+            block_s=_WAIT_S,
         )
         if not reply:
             return after, []
@@ -357,18 +365,6 @@ class JobQueue(Registry):
         if job is None:
             raise refusals.job_not_found(job_id, self.limits.job_retention_ms)
         return job
-
-    async def _page(
-        self, tenant: str, after: str | None, order: Literal["asc", "desc"]
-    ) -> list[str]:
-        index, window = f"lg:jobs:{tenant}", ("LIMIT", 0, LIST_LIMIT)
-        if order == "asc":
-            start = f"({after}" if after else "-"
-            ids = await self._connection.command("ZRANGEBYLEX", index, start, "+", *window)
-        else:
-            start = f"({after}" if after else "+"
-            ids = await self._connection.command("ZREVRANGEBYLEX", index, start, "-", *window)
-        return list(ids)
 
     async def _refuse(self, verdict: str, other: str) -> None:
         match verdict:

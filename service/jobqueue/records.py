@@ -46,6 +46,22 @@ class TickReport:
     expired: tuple[Operation, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relative:
+    """A shape as a member of a family.
+
+    Attributes:
+        record: None where it has expired, or is another tenant's.
+        children: ids of the newest shapes made from it.
+        children_count: how many there are.
+    """
+
+    id: str
+    record: ShapeRecord | None
+    children: tuple[str, ...]
+    children_count: int
+
+
 def new_job_fields(job: NewJob) -> list[str]:
     """The part of a new job's hash that the submit script does not write itself, as pairs."""
     return [

@@ -7,11 +7,14 @@ from typing import Any
 from redis.asyncio import Redis
 
 from service.jobqueue.connection import Connection
-from service.jobqueue.records import WorkerInfo, shape_from_json, worker_from_json
+from service.jobqueue.records import Relative, WorkerInfo, shape_from_json, worker_from_json
 from service.jobs import ShapeRecord
 
 WORKER_TTL_S = 15
 """Silence after which a worker no longer counts as alive."""
+
+CHILDREN_LIMIT = 100
+"""Children of one shape that ``family`` names, the newest first."""
 
 
 class Registry:
@@ -35,9 +38,24 @@ class Registry:
         expires_ms, _, owner = (trace or "").partition(" ")
         return int(expires_ms) if trace and owner == tenant else None
 
-    async def children(self, shape_id: str) -> list[str]:
-        """Ids of the shapes made from this one, in the order of the ids."""
-        return sorted(await self._connection.command("SMEMBERS", f"lg:children:{shape_id}"))
+    async def family(self, shape_id: str, tenant: str, *, limit: int) -> list[Relative]:
+        """A tenant's shape, then its ancestors, then its descendants, nearest first.
+
+        Args:
+            shape_id: the shape.
+            tenant: whose shapes are shown; others are only named.
+            limit: most shapes to return.
+        """
+        found = await self._connection.run("family", shape_id, tenant, limit, CHILDREN_LIMIT)
+        return [
+            Relative(
+                id=relative_id,
+                record=shape_from_json(text) if text else None,
+                children=tuple(children),
+                children_count=count,
+            )
+            for relative_id, text, count, children in found
+        ]
 
     async def register_worker(self, worker: WorkerInfo) -> None:
         """Announce a worker that has loaded its model, and remember the model for good."""

@@ -63,8 +63,10 @@ class JobWaiters:
                     job = await self._read_job(job_id)
                     if job.state.terminal or left <= 0:
                         return job
-                except QueueUnavailable:
+                except QueueUnavailable as error:
+                    left = end - time.monotonic()  # it may have taken a while not to answer
                     if left <= 0:
+                        error.job = job_id  # which goes on, and can be asked for later
                         raise
                 await _pause(changed, min(left, _REREAD_S))
 

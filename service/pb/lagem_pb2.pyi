@@ -342,19 +342,21 @@ class GetTreeRequest(_message.Message):
     def __init__(self, shape: _Optional[str] = ...) -> None: ...
 
 class GetTreeResponse(_message.Message):
-    __slots__ = ("parents", "children", "nodes", "truncated")
+    __slots__ = ("parents", "children", "nodes", "truncated", "children_count")
     PARENTS_FIELD_NUMBER: _ClassVar[int]
     CHILDREN_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_COUNT_FIELD_NUMBER: _ClassVar[int]
     parents: _containers.RepeatedScalarFieldContainer[str]
     children: _containers.RepeatedScalarFieldContainer[str]
     nodes: _containers.RepeatedCompositeFieldContainer[LineageNode]
     truncated: bool
-    def __init__(self, parents: _Optional[_Iterable[str]] = ..., children: _Optional[_Iterable[str]] = ..., nodes: _Optional[_Iterable[_Union[LineageNode, _Mapping]]] = ..., truncated: bool = ...) -> None: ...
+    children_count: int
+    def __init__(self, parents: _Optional[_Iterable[str]] = ..., children: _Optional[_Iterable[str]] = ..., nodes: _Optional[_Iterable[_Union[LineageNode, _Mapping]]] = ..., truncated: bool = ..., children_count: _Optional[int] = ...) -> None: ...
 
 class LineageNode(_message.Message):
-    __slots__ = ("id", "expired", "operation", "seed", "category", "parents", "children")
+    __slots__ = ("id", "expired", "operation", "seed", "category", "parents", "children", "children_count")
     ID_FIELD_NUMBER: _ClassVar[int]
     EXPIRED_FIELD_NUMBER: _ClassVar[int]
     OPERATION_FIELD_NUMBER: _ClassVar[int]
@@ -362,6 +364,7 @@ class LineageNode(_message.Message):
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     PARENTS_FIELD_NUMBER: _ClassVar[int]
     CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_COUNT_FIELD_NUMBER: _ClassVar[int]
     id: str
     expired: bool
     operation: str
@@ -369,7 +372,8 @@ class LineageNode(_message.Message):
     category: str
     parents: _containers.RepeatedScalarFieldContainer[str]
     children: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., expired: bool = ..., operation: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., children: _Optional[_Iterable[str]] = ...) -> None: ...
+    children_count: int
+    def __init__(self, id: _Optional[str] = ..., expired: bool = ..., operation: _Optional[str] = ..., seed: _Optional[int] = ..., category: _Optional[str] = ..., parents: _Optional[_Iterable[str]] = ..., children: _Optional[_Iterable[str]] = ..., children_count: _Optional[int] = ...) -> None: ...
 
 class ListCategoriesRequest(_message.Message):
     __slots__ = ()

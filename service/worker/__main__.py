@@ -40,7 +40,7 @@ def main() -> None:
 
 async def work(settings: WorkerSettings, redis_url: str) -> None:
     """Run one worker until it is told to stop, with its probes."""
-    redis = connect(redis_url)
+    redis = connect(redis_url, settings.redis_timeout_s)
     metrics = WorkerMetrics(CollectorRegistry(), version=version("lagem"))
     engine = EngineProcess(partial(load_engine, settings), log_level=settings.log_level)
     runner = Runner(JobQueue(redis, settings.queue_limits), engine, metrics, settings)

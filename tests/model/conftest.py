@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from model.config import (
     SamplingDefaults,
 )
 from model.diffusion.cascade import Cascade
+from model.geometry.mesh import export_mesh
+from tests.model.command import succeed
+from tests.shapes import box, moved
 
 TINY = ModelConfig(
     name="tiny",
@@ -55,6 +59,40 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.5 / parameter.shape[-1] ** 0.5)
     save_checkpoint(folder, TINY, _ellipsoid_autoencoder(), cascade)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mesh file far from the canonical frame."""
+    path = tmp_path_factory.mktemp("source") / "box.stl"
+    path.write_bytes(export_mesh(moved(box((2.0, 4.0, 4.0)).mesh, (10.0, 20.0, 30.0)), "stl"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def encoded(source: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The latents file of `source`."""
+    folder = tmp_path_factory.mktemp("encoded")
+    succeed("encode", source, "-o", folder, "--weights", tiny_checkpoint)
+    return folder / "shape.safetensors"
+
+
+@pytest.fixture(scope="session")
+def generated(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The latents file of a generated chair."""
+    folder = tmp_path_factory.mktemp("generated")
+    succeed(
+        "generate", "--category", "chair", "--seed", 5, "-o", folder, "--weights", tiny_checkpoint
+    )
+    return folder / "chair-5" / "shape.safetensors"
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shards")
+    printed = succeed("data", "synth", "-o", folder, "--per-category", 1, "--json")
+    assert json.loads(printed) == {"folder": str(folder), "shapes": 7}
     return folder
 
 

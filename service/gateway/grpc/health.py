@@ -10,8 +10,9 @@ from grpc.aio import ServicerContext
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
-from service.errors import QueueUnavailable
+from service.errors import CapacityError
 from service.gateway.grpc.interceptors import SERVICE
+from service.gateway.readiness import check_ready
 from service.gateway.state import Gateway
 
 _LOOK_S = 1.0
@@ -62,6 +63,7 @@ class Health(HealthServicer):
         if self._gateway.draining.is_set():
             return False
         try:
-            return bool(await self._gateway.queue.workers())
-        except QueueUnavailable:
+            await check_ready(self._gateway.queue)
+        except CapacityError:
             return False
+        return True

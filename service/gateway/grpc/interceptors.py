@@ -13,8 +13,15 @@ import grpc
 import structlog
 from grpc.aio import ServerInterceptor, ServicerContext
 
-from service.contract import IDEMPOTENCY_KEY_LENGTH
-from service.errors import InvalidParameter, ServiceError
+from service.errors import QueueUnavailable, ServiceError
+from service.gateway.grpc.metadata import (
+    REQUEST_ID,
+    Metadata,
+    headers_of,
+    idempotency_key,
+    peer_address,
+    quota_metadata,
+)
 from service.gateway.grpc.status import grpc_status, status_code
 from service.gateway.middleware import accepted_request_id, unexpected_error
 from service.gateway.state import Gateway
@@ -23,8 +30,9 @@ from service.pb import lagem_pb2
 from service.telemetry import LogField
 
 SERVICE = lagem_pb2.DESCRIPTOR.services_by_name["LagemService"].full_name
-REQUEST_ID = "x-request-id"
-IDEMPOTENCY_KEY = "idempotency-key"
+
+_SUBMISSIONS = ("Encode", "Generate", "Resample", "Decode", "GetMesh")
+"""Calls that count against a limit of the caller's."""
 
 _LINGER_S = 2.0
 
@@ -63,13 +71,14 @@ class CallInterceptor(ServerInterceptor):
     async def _surrounding(
         self, method: str, context: Context, messages: Messages | None
     ) -> AsyncIterator[None]:
-        headers = _headers(context)
+        headers, call = headers_of(context), None
         request_id = accepted_request_id(headers.get(REQUEST_ID, ""))
         code, started = grpc.StatusCode.OK, time.perf_counter()
         with structlog.contextvars.bound_contextvars(**{LogField.REQUEST_ID: request_id}):
             try:
                 await context.send_initial_metadata(((REQUEST_ID, request_id),))
-                _current_call.set(await self._call(headers, request_id))
+                call = await self._call(headers, request_id, context.peer())
+                _current_call.set(call)
                 yield
             except asyncio.CancelledError:
                 code = _how_it_was_left(context)
@@ -84,11 +93,19 @@ class CallInterceptor(ServerInterceptor):
                 code = status_code(told)
                 if messages is not None:
                     await _read_out(messages)
-                await context.abort_with_status(grpc_status(told, request_id=request_id))
+                status = grpc_status(told, request_id=request_id, call=call)
+                left = await self._left(method, call, told)
+                await context.abort(status.code, status.details, (*status.trailing_metadata, *left))
             finally:
                 self._record(method, code, time.perf_counter() - started)
 
-    async def _call(self, headers: dict[str, str], request_id: str) -> Call:
+    async def _left(self, method: str, call: Call | None, told: ServiceError) -> Metadata:
+        """What is left of the caller's limits after a refusal; a silent Redis is not asked."""
+        if call is None or method not in _SUBMISSIONS or isinstance(told, QueueUnavailable):
+            return ()
+        return await quota_metadata(self._gateway.jobs, call)
+
+    async def _call(self, headers: dict[str, str], request_id: str, peer: str) -> Call:
         """Who asks, from the metadata; the one place where a gRPC caller becomes a tenant.
 
         Raises:
@@ -97,7 +114,10 @@ class CallInterceptor(ServerInterceptor):
         caller = await self._gateway.access.caller(headers)
         structlog.contextvars.bind_contextvars(**{LogField.TENANT: caller.name})
         return Call(
-            tenant=caller.tenant, request_id=request_id, idempotency_key=_idempotency_key(headers)
+            tenant=caller.tenant,
+            request_id=request_id,
+            idempotency_key=idempotency_key(headers),
+            peer=peer_address(peer),
         )
 
     def _record(self, method: str, code: grpc.StatusCode, seconds: float) -> None:
@@ -140,26 +160,6 @@ async def _read_out(messages: Messages) -> None:
         async with asyncio.timeout(_LINGER_S):
             async for _ in messages:
                 pass
-
-
-def _headers(context: Context) -> dict[str, str]:
-    """The call's metadata that are text; of a repeated key the first."""
-    headers: dict[str, str] = {}
-    for key, value in context.invocation_metadata() or ():
-        if isinstance(value, str):
-            headers.setdefault(key, value)
-    return headers
-
-
-def _idempotency_key(headers: dict[str, str]) -> str | None:
-    key = headers.get(IDEMPOTENCY_KEY)
-    if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_LENGTH:
-        raise InvalidParameter(
-            f"The idempotency key has {len(key)} characters.",
-            suggestion=f"Use 1 to {IDEMPOTENCY_KEY_LENGTH}, or leave it out.",
-            param="Idempotency-Key",
-        )
-    return key
 
 
 def _how_it_was_left(context: Context) -> grpc.StatusCode:

@@ -82,6 +82,7 @@ def tree_reply(tree: contract.Lineage) -> pb.GetTreeResponse:
     return pb.GetTreeResponse(
         parents=tree.parents,
         children=tree.children,
+        children_count=tree.children_count,
         nodes=[
             pb.LineageNode(
                 id=node.id,
@@ -91,6 +92,7 @@ def tree_reply(tree: contract.Lineage) -> pb.GetTreeResponse:
                 category=node.category,
                 parents=node.parents,
                 children=node.children,
+                children_count=node.children_count,
             )
             for node in tree.nodes
         ],

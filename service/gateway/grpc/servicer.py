@@ -5,7 +5,7 @@ Method names are those of the protocol, which says what each does.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from typing import Any
 
@@ -36,13 +36,17 @@ class LagemServicer(LagemServiceServicer):
         self, request_iterator: AsyncIterator[pb.EncodeRequest], context: Context
     ) -> pb.EncodeResponse:
         messages = aiter(request_iterator)
-        settings = self._gateway.settings
-        options = await received_options(messages, settings.upload_timeout_s)
-        wanted = translate.encode_request(options)
-        async with received_chunks(
-            messages, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
-        ) as upload:
-            jobs = self._gateway.jobs
+        settings, jobs = self._gateway.settings, self._gateway.jobs
+        async with AsyncExitStack() as stack:
+            with self._gateway.streams.opened(current_call()):
+                options = await received_options(messages, settings.upload_timeout_s)
+                wanted = translate.encode_request(options)
+                chunks = received_chunks(
+                    messages,
+                    max_bytes=settings.max_upload_bytes,
+                    max_seconds=settings.upload_timeout_s,
+                )
+                upload = await stack.enter_async_context(chunks)
             waiting = self._waiting(options, context)
             job = await waiting.job(lambda call: jobs.encode(wanted, upload, call))
         return pb.EncodeResponse(job=await self._view(job))
@@ -86,10 +90,11 @@ class LagemServicer(LagemServiceServicer):
     ) -> AsyncIterator[pb.WatchJobResponse]:
         after = request.after if request.HasField("after") else -1
         events: Any = self._gateway.events.follow(request.id, current_call(), after=after)
-        async with aclosing(events):
-            async for event in events:
-                for message in await self._event(event):
-                    yield message
+        with self._gateway.streams.opened(current_call()):
+            async with aclosing(events):
+                async for event in events:
+                    for message in await self._event(event):
+                        yield message
 
     # Shapes
 

@@ -10,7 +10,7 @@ from typing import Self
 from service.contract import MAX_WAIT_S
 from service.errors import ServiceError
 from service.gateway.grpc.interceptors import Context, current_call
-from service.gateway.quota import quota_headers
+from service.gateway.grpc.metadata import quota_metadata
 from service.gateway.state import Gateway
 from service.gateway.submission import Call, Submission
 from service.gateway.views import failure_of
@@ -61,13 +61,12 @@ class WaitingCall:
             with contextlib.suppress(ServiceError):
                 await self._abandon((await submitting).job)
             raise
-        quota = await quota_headers(self.gateway.jobs, self.call)
-        replayed = {"Idempotent-Replayed": "true"} if submission.replayed else {}
-        told = [(name.lower(), value) for name, value in (quota | replayed).items()]
-        self.context.set_trailing_metadata(tuple(told))
         failure = failure_of(job)
         if failure is not None:
             raise failure
+        left = await quota_metadata(self.gateway.jobs, self.call)
+        replayed = (("idempotent-replayed", "true"),) if submission.replayed else ()
+        self.context.set_trailing_metadata((*left, *replayed))
         return job
 
     async def _waited(self, job: Job) -> Job:

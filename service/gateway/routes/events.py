@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.responses import Response, StreamingResponse
 
-from service.errors import InvalidParameter
+from service.errors import ErrorCode, InvalidParameter
 from service.gateway.events import JobEvent
 from service.gateway.exchange import CallOf, file_response
 from service.gateway.head import head_alone
 from service.gateway.negotiation import MESH_TYPES
-from service.gateway.openapi import EVENT_STREAM, LOOKUP_PROBLEMS, MESH_FILE
+from service.gateway.openapi import EVENT_STREAM, LOOKUP_PROBLEMS, MESH_FILE, problems
 from service.gateway.state import GatewayOf
 
 router = APIRouter(tags=["jobs"])
@@ -48,8 +48,21 @@ def last_event_id(
     return int(last_event_id)
 
 
+async def open_stream(gateway: GatewayOf, call: CallOf) -> AsyncIterator[None]:
+    """Held until the response has been sent: one of the streams that the caller may have.
+
+    Raises:
+        RateLimited: the caller has as many as one may have.
+    """
+    with gateway.streams.opened(call):
+        yield
+
+
 @router.get(
-    "/jobs/{job_id}/events", response_class=Response, responses={**EVENT_STREAM, **LOOKUP_PROBLEMS}
+    "/jobs/{job_id}/events",
+    response_class=Response,
+    responses={**EVENT_STREAM, **LOOKUP_PROBLEMS, **problems(ErrorCode.RATE_LIMITED)},
+    dependencies=[Depends(open_stream)],
 )
 async def follow_job(
     job_id: str,

@@ -1,19 +1,14 @@
 """The deployment itself: models, categories, probes, metrics."""
 
-import asyncio
-
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.contract import Category, CategoryList, Health, ModelList
-from service.errors import NoWorker, QueueUnavailable
+from service.gateway.readiness import check_ready
 from service.gateway.state import GatewayOf
 
 router = APIRouter(tags=["system"])
-
-_RETRY_AFTER_S = 5
-_READY_WITHIN_S = 2.0
 
 
 @router.get("/categories")
@@ -38,17 +33,7 @@ async def alive() -> Health:
 @router.get("/readyz")
 async def ready(gateway: GatewayOf) -> Health:
     """The queue can be reached and a worker is alive; 503 otherwise."""
-    try:
-        async with asyncio.timeout(_READY_WITHIN_S):
-            workers = await gateway.queue.workers()
-    except TimeoutError:
-        raise QueueUnavailable("Redis does not answer.", retry_after=_RETRY_AFTER_S) from None
-    if not workers:
-        raise NoWorker(
-            "No worker is alive.",
-            suggestion="A worker that starts needs a while to load its model.",
-            retry_after=_RETRY_AFTER_S,
-        )
+    await check_ready(gateway.queue)
     return Health()
 
 

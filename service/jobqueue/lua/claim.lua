@@ -37,7 +37,8 @@ end
 
 local attempt = redis.call('HINCRBY', job_key(id), 'attempts', 1)
 local token = consumer .. ':' .. attempt
-redis.call('HSET', job_key(id), 'state', 'running', 'token', token, 'nonce', nonce, 'started_ms', int(now),
+move(id, 'running')
+redis.call('HSET', job_key(id), 'token', token, 'nonce', nonce, 'started_ms', int(now),
   'stage', '', 'progress', 0, 'artifacts', '')
 redis.call('XCLAIM', stream, GROUP, consumer, 0, entry, 'JUSTID')
 announce(id)

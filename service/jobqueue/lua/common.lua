@@ -17,6 +17,9 @@ local function int(n) return string.format('%.0f', n) end
 local function job_key(id) return PREFIX .. 'job:' .. id end
 local function tenant_key(tenant) return PREFIX .. 'tl:' .. tenant end
 local function index_key(tenant) return PREFIX .. 'jobs:' .. tenant end
+local function state_key(tenant, state) return PREFIX .. 'in:' .. state .. ':' .. tenant end
+-- Scored by when they expire: the newest last. Of shapes that have expired nothing is shown.
+local function children_key(shape) return PREFIX .. 'made_from:' .. shape end
 
 local function get(id, field)
   local value = redis.call('HGET', job_key(id), field)
@@ -25,6 +28,14 @@ end
 
 local function is_terminal(state)
   return state == 'succeeded' or state == 'failed' or state == 'canceled'
+end
+
+-- The only way to change a job's state: lists by state keep up with it.
+local function move(id, state)
+  local tenant, before = get(id, 'tenant'), get(id, 'state')
+  if before then redis.call('ZREM', state_key(tenant, before), id) end
+  redis.call('ZADD', state_key(tenant, state), 0, id)
+  redis.call('HSET', job_key(id), 'state', state)
 end
 
 -- Wake whoever waits for this job.
@@ -51,7 +62,8 @@ end
 local function enqueue(id)
   local stream = get(id, 'stream')
   local entry = redis.call('XADD', stream, '*', 'job', id)
-  redis.call('HSET', job_key(id), 'state', 'queued', 'entry', entry, 'token', '', 'nonce', '',
+  move(id, 'queued')
+  redis.call('HSET', job_key(id), 'entry', entry, 'token', '', 'nonce', '',
     'started_ms', '', 'stage', '', 'progress', 0, 'artifacts', '')
   announce(id)
 end
@@ -62,7 +74,8 @@ local function conclude(id, state, now, retention_ms, fields)
   local tenant = get(id, 'tenant')
   local expires = now + retention_ms
   drop_own_entry(id)
-  redis.call('HSET', key, 'state', state, 'finished_ms', int(now), 'expires_ms', int(expires),
+  move(id, state)
+  redis.call('HSET', key, 'finished_ms', int(now), 'expires_ms', int(expires),
     'token', '', 'entry', '', 'stage', '')
   if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
   redis.call('ZREM', LIVE, id)

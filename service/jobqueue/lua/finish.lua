@@ -7,14 +7,15 @@ local id, token, state, retention_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 
 local TRACE_MS = 30 * 24 * 3600 * 1000
 
-local function publish(shape, record, expires, parents)
+local function publish(now, shape, record, expires, parents)
   redis.call('SET', PREFIX .. 'shape:' .. shape, record, 'PXAT', expires)
   -- What is left of it for a while: an id alone does not tell a gone shape from none.
   redis.call('SET', PREFIX .. 'trace:' .. shape, expires .. ' ' .. get(id, 'tenant'), 'PXAT',
     int(tonumber(expires) + TRACE_MS))
   for _, parent in ipairs(parents) do
-    local children = PREFIX .. 'children:' .. parent
-    redis.call('SADD', children, shape)
+    local children = children_key(parent)
+    redis.call('ZREMRANGEBYSCORE', children, '-inf', int(now))
+    redis.call('ZADD', children, expires, shape)
     if redis.call('PTTL', children) == -1 then
       redis.call('PEXPIREAT', children, expires)
     else
@@ -44,7 +45,7 @@ while i <= #ARGV do
   local parents = {}
   local count = tonumber(ARGV[i + 3])
   for j = 1, count do parents[j] = ARGV[i + 3 + j] end
-  publish(ARGV[i], ARGV[i + 1], ARGV[i + 2], parents)
+  publish(now, ARGV[i], ARGV[i + 1], ARGV[i + 2], parents)
   i = i + 4 + count
 end
 return 1

@@ -20,7 +20,8 @@ if delay_ms <= 0 then
   enqueue(id)
   return 'queued'
 end
-redis.call('HSET', job_key(id), 'state', 'queued', 'entry', '', 'token', '', 'nonce', '', 'started_ms', '',
+move(id, 'queued')
+redis.call('HSET', job_key(id), 'entry', '', 'token', '', 'nonce', '', 'started_ms', '',
   'stage', '', 'progress', 0)
 redis.call('ZADD', DELAY, int(now + delay_ms), id)
 announce(id)

@@ -21,5 +21,8 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', int(now), 
   local tenant, id = string.match(member, '^(.*) (%S+)$')
   redis.call('ZREM', EXPIRING, member)
   redis.call('ZREM', index_key(tenant), id)
+  for _, state in ipairs({'succeeded', 'failed', 'canceled'}) do
+    redis.call('ZREM', state_key(tenant, state), id)
+  end
 end
 return {#due, missed}

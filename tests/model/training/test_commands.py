@@ -18,11 +18,9 @@ from safetensors.torch import load_file
 from model.checkpoint import load_checkpoint
 from model.config import PRESETS, ModelConfig
 from model.training.state import STATE_FILE
+from tests.model.command import SMALL_BATCH, lagem, refuse, succeed
 from tests.model.conftest import TINY
-from tests.model.test_cli import SMALL_BATCH, lagem, refuse, shards, succeed
 from tests.model.training.line import losses
-
-__all__ = ["shards"]  # a fixture
 
 
 @pytest.fixture(autouse=True)

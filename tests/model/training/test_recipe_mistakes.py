@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.test_cli import refuse, succeed
+from tests.model.command import refuse, succeed
 
 TOY = Path("recipes/toy.toml")
 SHARED, DRAWS, NOISE = "[training] #", "draws = 32", 'kind = "noise"'

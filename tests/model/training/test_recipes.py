@@ -24,7 +24,7 @@ from model.cli.recipe.recipe import Recipe
 from model.cli.recipe.stages import stages
 from model.training import autoencoder
 from model.training.state import is_finished
-from tests.model.test_cli import lagem, refuse, succeed
+from tests.model.command import lagem, refuse, succeed
 from tests.model.training.line import losses
 
 TOY = Path("recipes/toy.toml")

@@ -53,9 +53,11 @@ def running_gateway(settings: GatewaySettings, **options: Any) -> Iterator[str]:
     while not server.started and time.monotonic() < end:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="session")

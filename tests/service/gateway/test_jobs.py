@@ -75,7 +75,9 @@ async def test_cancel_queued_and_running(
     response = await client.delete(f"/jobs/{queued}")
     assert (response.status_code, response.json()["state"]) == (200, "canceled")
     response = await client.delete(f"/jobs/{running}")
-    assert (response.status_code, response.json()["cancel_requested"]) == (202, True)
+    told = response.json()  # the worker may have stopped it by now
+    assert told["cancel_requested"]
+    assert (response.status_code, told["state"]) in [(202, "running"), (200, "canceled")]
     async with JobWaiters(own_queue) as waiters:
         assert (await waiters.wait(running, 5)).state is JobState.CANCELED
     response = await client.delete(f"/jobs/{running}")

@@ -72,3 +72,8 @@ def skin(
 ) -> RestDriver | GrpcDriver:
     """Each of the two, in turn."""
     return over_rest if request.param == "rest" else over_grpc
+
+
+@pytest.fixture
+def both(over_rest: RestDriver, over_grpc: GrpcDriver) -> tuple[RestDriver, GrpcDriver]:
+    return over_rest, over_grpc

@@ -1,9 +1,8 @@
-"""What only gRPC has: health, reflection, metadata, the rules of streams, deadlines, its end."""
+"""What only gRPC has: health, reflection, metadata, the rules of streams and messages."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from grpc_status import rpc_status
 
 from service.errors import InvalidParameter, RateLimited
 from service.gateway.grpc.interceptors import SERVICE
@@ -21,12 +21,15 @@ from service.gateway.grpc.status import rich_status
 from service.gateway.grpc.upload import MAX_CHUNK_BYTES, in_chunks
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.waiters import JobWaiters
-from service.jobs import ANONYMOUS, Job, JobState
+from service.jobs import Job
 from service.pb import lagem_pb2 as pb
+from service.store.local import LocalBlobStore
+from service.store.refs import mesh_ref
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import GrpcDriver, Refusal, RestDriver, refusal_of_call
 
+MESH_OPTIONS = ("resolution", "target_faces", "exhaustive", "space", "format")
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
 
@@ -158,45 +161,41 @@ async def test_a_message_larger_than_4_mib_is_refused(over_grpc: GrpcDriver) -> 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await over_grpc.stub.Decode(request)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert rpc_status.from_call(caught.value) is None  # type: ignore[arg-type]  # of gRPC's own
+
+
+async def test_pages_are_gone_through_by_next(over_grpc: GrpcDriver, worker: FakeWorker) -> None:
+    worker.open.clear()
+    ids = [(await over_grpc.submit("generate", wait_s=0))["id"] for _ in range(4)]
+    for ascending in (False, True):
+        found, after = [], None
+        while True:
+            request = pb.ListJobsRequest(limit=2, after=after, ascending=ascending)
+            page = await over_grpc.stub.ListJobs(request)
+            found.append([job.id for job in page.jobs])
+            if not page.HasField("next"):
+                break
+            after = page.next
+        ordered = sorted(ids, reverse=not ascending)
+        assert found == [ordered[:2], ordered[2:]]  # and no empty page behind a full last one
+
+
+async def test_large_files_come_in_chunks_of_256_kib(
+    over_grpc: GrpcDriver, worker: FakeWorker, blobs: LocalBlobStore
+) -> None:
+    (shape,) = (await over_grpc.submit("generate"))["shapes"]
+    data = bytes(range(256)) * 4 * 700
+    await blobs.put(
+        mesh_ref(shape["id"], **{name: shape["mesh"][name] for name in MESH_OPTIONS}), data
+    )
+    call = over_grpc.stub.GetMesh(pb.GetMeshRequest(shape=shape["id"]))
+    sizes = [len(message.chunk) async for message in call]
+    assert sizes == [MAX_CHUNK_BYTES, MAX_CHUNK_BYTES, len(data) - 2 * MAX_CHUNK_BYTES]
 
 
 async def test_an_absurd_id_is_an_error_that_arrives(over_grpc: GrpcDriver) -> None:
     refusal = await refused(over_grpc.stub.GetJob(pb.GetJobRequest(id="é" * 10**6)))
     assert refusal.code == "not_found"
-
-
-# Deadlines
-
-
-async def test_a_deadline_that_ends_the_wait_is_the_jobs_too(
-    over_grpc: GrpcDriver, worker: FakeWorker, own_queue: JobQueue
-) -> None:
-    worker.open.clear()
-    end_ms = (time.time() + 1) * 1000
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await over_grpc.stub.Generate(pb.GenerateRequest(), timeout=1)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    job = await ended(own_queue, worker.seen[0].id)
-    assert job.deadline_ms == pytest.approx(end_ms, abs=500)
-    assert job.state is JobState.FAILED
-    assert job.error is not None
-    assert job.error["code"] == "deadline_exceeded"
-
-
-@pytest.mark.parametrize(("wait_s", "key"), [(0, None), (1, None), (None, "mine")])
-async def test_a_job_that_outlives_its_call_has_no_deadline(
-    over_grpc: GrpcDriver,
-    worker: FakeWorker,
-    own_queue: JobQueue,
-    wait_s: int | None,
-    key: str | None,
-) -> None:
-    metadata = () if key is None else (("idempotency-key", key),)
-    await over_grpc.stub.Generate(pb.GenerateRequest(wait_s=wait_s), timeout=5, metadata=metadata)
-    async with JobWaiters(own_queue) as waiters:
-        (job_id,) = [job.id for job in await own_queue.list_jobs(tenant=ANONYMOUS)]
-        job = await waiters.wait(job_id, 10)
-    assert (job.deadline_ms, job.state) == (None, JobState.SUCCEEDED)
 
 
 # What surrounds calls

@@ -1,0 +1,149 @@
+"""A server that accepts connections and does not answer: nobody waits long, nothing is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+from prometheus_client import CollectorRegistry
+
+from service.errors import QueueUnavailable
+from service.jobqueue.connection import connect
+from service.jobqueue.embedded import EmbeddedServer
+from service.jobqueue.queue import JobQueue
+from service.jobqueue.tasks import cancel_and_wait
+from service.jobqueue.waiters import JobWaiters
+from service.jobs import IdempotencyKey, JobState, Operation, QueueLimits
+from service.settings import WorkerSettings
+from service.telemetry import WorkerMetrics
+from service.worker.process import EngineProcess
+from service.worker.runner import Runner
+from tests.service.frozen import deaf_server, frozen
+from tests.service.jobqueue.worker import start
+from tests.service.worker import fake_engine
+from tests.service.worker.jobs import new_job
+
+LIMIT_S = 0.2
+FAR_LESS_THAN_RETRIES_S = 4.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path_factory.mktemp("hung")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def queue(server: EmbeddedServer) -> AsyncIterator[JobQueue]:
+    redis = connect(server.url, LIMIT_S)
+    await redis.flushall()
+    yield JobQueue(redis, QueueLimits())
+    await redis.aclose()
+
+
+async def test_a_call_has_one_time_limit_whatever_it_waits_for() -> None:
+    with deaf_server() as url:
+        redis = connect(url, LIMIT_S)
+        queue = JobQueue(redis, QueueLimits())
+        calls = [queue.submit(new_job()) for _ in range(100)]  # more than there are connections
+        async with asyncio.timeout(FAR_LESS_THAN_RETRIES_S):
+            answers = await asyncio.gather(
+                *calls,
+                queue.get("job_1"),
+                queue.fetch("alice", list(Operation), 1),
+                queue.events("0-0"),
+                anext(queue.cancellations()),
+                return_exceptions=True,
+            )
+        assert {type(answer) for answer in answers} == {QueueUnavailable}
+        assert all(answer.retry_after for answer in answers)  # type: ignore[union-attr]
+        await redis.aclose()
+
+
+async def test_waiting_inside_the_server_is_not_counted(queue: JobQueue) -> None:
+    assert await queue.fetch("alice", list(Operation), 1) == []  # after a second: five limits
+    assert (await queue.events("0-0"))[1] == []
+
+
+async def test_a_wait_ends_with_the_id_of_the_job_that_goes_on(
+    queue: JobQueue, server: EmbeddedServer
+) -> None:
+    job, _ = await queue.submit(new_job())
+    async with JobWaiters(queue) as waiters:
+        waiting = asyncio.ensure_future(waiters.wait(job.id, 0.3))
+        await asyncio.sleep(0.05)
+        with frozen(server), pytest.raises(QueueUnavailable) as caught:
+            async with asyncio.timeout(FAR_LESS_THAN_RETRIES_S):
+                await waiting
+        assert caught.value.job == job.id
+        assert (await waiters.wait(job.id, 0)).state is JobState.QUEUED
+
+
+async def test_a_submission_that_was_not_answered_is_there_afterwards(
+    queue: JobQueue, server: EmbeddedServer
+) -> None:
+    request = new_job()
+    keyed = replace(new_job(), idempotency=IdempotencyKey("k", "hash"))
+    await queue.depths()  # a connection is there: what is sent lies in the server's socket
+    with frozen(server):
+        for unanswered in (request, keyed):
+            with pytest.raises(QueueUnavailable):
+                await queue.submit(unanswered)
+    again, _ = await queue.submit(request)  # safe to repeat
+    assert again.id == request.id
+    found, _ = await queue.submit(keyed)
+    assert found.id == keyed.id
+    assert len(await queue.list_jobs(tenant="anonymous")) == 2
+
+
+async def test_who_waits_and_who_watches_go_on_when_it_answers_again(
+    queue: JobQueue, server: EmbeddedServer
+) -> None:
+    job, _ = await queue.submit(new_job())
+    async with JobWaiters(queue) as waiters:
+        waiting = asyncio.ensure_future(waiters.wait(job.id, 30.0))
+        changes = waiters.changes(job.id)
+        assert (await anext(changes)).state is JobState.QUEUED
+        with frozen(server):
+            await asyncio.sleep(3 * LIMIT_S)
+        assert not waiting.done()
+        await queue.cancel(job.id)
+        async with asyncio.timeout(FAR_LESS_THAN_RETRIES_S):
+            assert (await waiting).state is JobState.CANCELED
+            assert (await anext(changes)).state is JobState.CANCELED
+        await changes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_worker_goes_on_when_it_answers_again(
+    queue: JobQueue, server: EmbeddedServer
+) -> None:
+    settings = WorkerSettings(beat_s=0.1, slots=1)
+    engine = EngineProcess(fake_engine.load, log_level="error")
+    runner = Runner(queue, engine, WorkerMetrics(CollectorRegistry(), version="0"), settings)
+    working = asyncio.create_task(runner.run())
+    try:
+        running, _ = await queue.submit(new_job(play="work", seconds=0.5))
+        waiting, _ = await queue.submit(new_job())
+        async with JobWaiters(queue) as waiters:
+            async for job in waiters.changes(running.id):
+                if job.state is JobState.RUNNING:
+                    break
+            with frozen(server):
+                await asyncio.sleep(1.0)  # the model is through meanwhile; beats and results fail
+            ended = [await waiters.wait(job.id, 20.0) for job in (running, waiting)]
+        assert [(job.state, job.attempts) for job in ended] == [(JobState.SUCCEEDED, 1)] * 2
+        runner.stop()
+        await working
+    finally:
+        await cancel_and_wait(working)
+
+
+async def test_a_frozen_server_loses_no_lease_of_a_worker_that_comes_back(
+    queue: JobQueue, server: EmbeddedServer
+) -> None:
+    await queue.submit(new_job())
+    lease = await start(queue)
+    with frozen(server), pytest.raises(QueueUnavailable):
+        await queue.beat(lease, stage=None, progress=0.5)
+    assert await queue.beat(lease, stage=None, progress=0.5) == "ok"

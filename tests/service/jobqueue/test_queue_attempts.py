@@ -1,0 +1,112 @@
+"""Attempts: what counts as one, retries, poison, release."""
+
+import asyncio
+import json
+
+import pytest
+from redis.asyncio import Redis
+
+from service.errors import ErrorCode, InternalError
+from service.jobqueue.lease import Beat
+from service.jobqueue.queue import JobQueue
+from service.jobs import JobState
+from tests.service.jobqueue.worker import (
+    LEASE_S,
+    assert_nothing_is_left,
+    new_job,
+    start,
+    take,
+)
+
+
+async def test_a_lost_claim_reply_does_not_cost_an_attempt(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobqueue.queue.secrets.token_hex", lambda _: "same")
+    await queue.submit(new_job())
+    (entry,) = await take(queue)
+    first = await queue.claim("alice", entry)
+    again = await queue.claim("alice", entry)
+    assert first is not None
+    assert again is not None
+    assert (again.token, again.job.attempts) == (first.token, 1)
+
+
+async def test_a_job_that_kills_its_workers_is_given_up(queue: JobQueue, redis: Redis) -> None:
+    job, _ = await queue.submit(new_job())
+    for attempt in (1, 2, 3):
+        lease = await start(queue, f"worker{attempt}")
+        assert lease.job.attempts == attempt
+        await asyncio.sleep(LEASE_S)
+    (entry,) = await take(queue, "worker4")
+    assert await queue.claim("worker4", entry) is None
+    done = await queue.get(job.id)
+    assert done is not None
+    assert (done.state, done.attempts) == (JobState.FAILED, 3)
+    assert done.error is not None
+    assert done.error["code"] == ErrorCode.WORKER_CRASHED
+    ((_, letter),) = await redis.xrange("lg:dlq")
+    assert letter["id"] == job.id
+    assert json.loads(letter["error"])["code"] == ErrorCode.WORKER_CRASHED
+    await assert_nothing_is_left(redis)
+
+
+async def test_holding_a_job_is_no_attempt(queue: JobQueue) -> None:
+    await queue.submit(new_job())
+    for number in range(4):
+        (entry,) = await take(queue, f"worker{number}")
+        assert not entry.redelivered
+        await asyncio.sleep(LEASE_S)
+    assert (await start(queue, "last")).job.attempts == 1
+
+
+async def test_a_retry_waits_then_runs_again(queue: JobQueue) -> None:
+    job, _ = await queue.submit(new_job())
+    lease = await start(queue)
+    await queue.retry(lease, InternalError("child died").to_dict(), delay_ms=60)
+    waiting = await queue.get(job.id)
+    assert waiting is not None
+    assert (waiting.state, waiting.started_ms) == (JobState.QUEUED, None)
+    assert await queue.position(waiting) is None
+    assert (await queue.tick()).retried == 0
+    await asyncio.sleep(0.08)
+    assert (await queue.tick()).retried == 1
+    again = await start(queue)
+    assert again.redelivered
+    assert again.job.attempts == 2
+
+
+async def test_a_retry_without_attempts_left_fails_with_its_error(
+    queue: JobQueue, redis: Redis
+) -> None:
+    job, _ = await queue.submit(new_job())
+    error = InternalError("child died").to_dict()
+    for _ in range(3):
+        await queue.retry(await start(queue), error, delay_ms=0)
+    done = await queue.get(job.id)
+    assert done is not None
+    assert (done.state, done.error) == (JobState.FAILED, error)
+    assert await redis.xlen("lg:dlq") == 1
+    await assert_nothing_is_left(redis)
+
+
+async def test_a_fenced_retry_changes_nothing(queue: JobQueue) -> None:
+    await queue.submit(new_job())
+    frozen = await start(queue, "alice")
+    await asyncio.sleep(LEASE_S)
+    lease = await start(queue, "bob")
+    await queue.retry(frozen, InternalError("late").to_dict(), delay_ms=0)
+    await queue.release(frozen)
+    assert await queue.beat(lease, stage=None, progress=0.0) is Beat.OK
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_released_job_is_available_at_once_and_costs_nothing(
+    queue: JobQueue, started: bool
+) -> None:
+    job, _ = await queue.submit(new_job())
+    (entry,) = await take(queue, "alice")
+    lease = await queue.claim("alice", entry) if started else None
+    await queue.release(lease or entry)
+    again = await start(queue, "bob")
+    assert (again.job.id, again.job.attempts, again.redelivered) == (job.id, 1, False)

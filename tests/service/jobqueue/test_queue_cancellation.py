@@ -1,0 +1,61 @@
+"""Canceling jobs that wait, are held, or run."""
+
+import asyncio
+
+from redis.asyncio import Redis
+
+from service.errors import InternalError
+from service.jobqueue.queue import JobQueue
+from service.jobs import JobState
+from tests.service.jobqueue.worker import (
+    LEASE_S,
+    assert_nothing_is_left,
+    new_job,
+    start,
+    take,
+)
+
+
+async def test_a_queued_job_is_canceled_at_once(queue: JobQueue, redis: Redis) -> None:
+    job, _ = await queue.submit(new_job())
+    canceled = await queue.cancel(job.id)
+    assert canceled.state is JobState.CANCELED
+    assert await take(queue) == []
+    await assert_nothing_is_left(redis)
+
+
+async def test_a_held_job_that_was_canceled_cannot_be_claimed(queue: JobQueue) -> None:
+    job, _ = await queue.submit(new_job())
+    (entry,) = await take(queue)
+    await queue.cancel(job.id)
+    assert await queue.claim("alice", entry) is None
+
+
+async def test_a_job_waiting_for_its_retry_can_be_canceled(queue: JobQueue, redis: Redis) -> None:
+    job, _ = await queue.submit(new_job())
+    await queue.retry(await start(queue), InternalError("x").to_dict(), delay_ms=10_000)
+    assert (await queue.cancel(job.id)).state is JobState.CANCELED
+    await assert_nothing_is_left(redis)
+
+
+async def test_a_canceled_job_of_a_dead_worker_is_not_started_again(queue: JobQueue) -> None:
+    job, _ = await queue.submit(new_job())
+    await start(queue, "alice")
+    await queue.cancel(job.id)
+    await asyncio.sleep(LEASE_S)
+    (entry,) = await take(queue, "bob")
+    assert await queue.claim("bob", entry) is None
+    done = await queue.get(job.id)
+    assert done is not None
+    assert done.state is JobState.CANCELED
+
+
+async def test_cancellations_reach_workers_without_a_beat(queue: JobQueue) -> None:
+    job, _ = await queue.submit(new_job())
+    await start(queue)
+    cancellations = queue.cancellations()
+    heard = asyncio.ensure_future(anext(cancellations))
+    await asyncio.sleep(0.05)  # the subscription is on its way
+    await queue.cancel(job.id)
+    assert await asyncio.wait_for(heard, 1.0) == job.id
+    await cancellations.aclose()

@@ -1,0 +1,220 @@
+"""Limits of each caller over the wire: rates, what is left of them, open streams."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+import httpx
+import pytest
+from google.rpc.error_details_pb2 import QuotaFailure, RetryInfo
+from grpc_status import rpc_status
+from redis.asyncio import Redis
+
+from service.gateway.grpc.metadata import peer_address
+from service.gateway.grpc.server import GrpcServer
+from service.gateway.state import Gateway
+from service.pb import lagem_pb2 as pb
+from service.pb.lagem_pb2_grpc import LagemServiceStub
+from service.settings import GatewaySettings
+from tests.service.gateway.conftest import running_gateway
+from tests.service.gateway.fakeworker import FakeWorker
+from tests.service.gateway.wire import sphere_bytes
+from tests.service.transport.drivers import encode_messages, refusal_of_call
+
+ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
+RATE = 60
+"""A minute: a caller who has used it up waits for a second."""
+
+
+def keys() -> str:
+    digests = {name: hashlib.sha256(key.encode()) for name, key in (("alice", ALICE), ("bob", BOB))}
+    return ",".join(f"{name}:sha256:{digest.hexdigest()}" for name, digest in digests.items())
+
+
+class Callers:
+    """REST and gRPC of one gateway, for callers by key."""
+
+    def __init__(self, client: httpx.AsyncClient, channel: grpc.aio.Channel) -> None:
+        self.client = client
+        self.stub: Any = LagemServiceStub(channel)
+
+    async def rest(self, key: str) -> tuple[str, dict[str, str]]:
+        """A code and the header fields of a submission."""
+        response = await self.client.post("/generate", headers={"X-API-Key": key})
+        return response.json().get("code", "ok"), dict(response.headers)
+
+    async def grpc(self, key: str) -> tuple[str, dict[str, str]]:
+        """A code and the trailing metadata of a submission."""
+        call = self.stub.Generate(pb.GenerateRequest(), metadata=(("x-api-key", key),))
+        try:
+            await call
+        except grpc.aio.AioRpcError as error:
+            return refusal_of_call(error).code, dict(iter(await call.trailing_metadata()))
+        return "ok", dict(iter(await call.trailing_metadata()))
+
+
+@asynccontextmanager
+async def gateway(settings: GatewaySettings, **changes: Any) -> AsyncIterator[Callers]:
+    fields = {name: getattr(settings, name) for name in settings.model_fields_set}
+    opened: list[GrpcServer] = []
+
+    def beside(gateway: Gateway) -> GrpcServer:
+        opened.append(GrpcServer(gateway))
+        return opened[0]
+
+    own = GatewaySettings(**(fields | changes))
+    with running_gateway(own, beside=beside) as url:
+        async with (
+            httpx.AsyncClient(base_url=url, timeout=20) as client,
+            grpc.aio.insecure_channel(f"127.0.0.1:{opened[0].port}") as channel,
+        ):
+            yield Callers(client, channel)
+
+
+async def use_up(redis: Redis, tenant: str) -> None:
+    seconds, microseconds = await redis.time()
+    now_ms = seconds * 1000 + microseconds // 1000
+    await redis.hset(f"lg:rate:{tenant}", mapping={"tokens": "0", "at_ms": now_ms})
+
+
+@pytest.mark.parametrize("skin", ["rest", "grpc"])
+async def test_who_is_too_fast_is_refused_and_after_the_told_wait_accepted(
+    settings: GatewaySettings, redis: Redis, worker: FakeWorker, skin: str
+) -> None:
+    async with gateway(settings, api_keys=keys(), rate=RATE) as callers:
+        submit = getattr(callers, skin)
+        assert (await submit(BOB))[0] == "ok"
+        await use_up(redis, "bob")
+        code, told = await submit(BOB)
+        assert code == "rate_limited"
+        wait_s = int(told["retry-after"]) if skin == "rest" else await told_delay_s(callers, BOB)
+        assert wait_s == 1
+        assert (await submit(ALICE))[0] == "ok"  # it is nobody else's limit
+        await asyncio.sleep(wait_s)
+        assert (await submit(BOB))[0] == "ok"
+
+
+async def told_delay_s(callers: Callers, key: str) -> int:
+    """What ``RetryInfo`` says, in a refusal whose ``QuotaFailure`` names the caller."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await callers.stub.Generate(pb.GenerateRequest(), metadata=(("x-api-key", key),))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = rpc_status.from_call(caught.value)  # type: ignore[arg-type]
+    assert status is not None
+    failure, retry = QuotaFailure(), RetryInfo()
+    assert any(detail.Unpack(failure) for detail in status.details)
+    assert any(detail.Unpack(retry) for detail in status.details)
+    (violation,) = failure.violations
+    assert violation.subject == "caller:bob"
+    assert f"{RATE} requests a minute" in violation.description
+    return retry.retry_delay.seconds
+
+
+async def test_both_skins_tell_what_is_left_also_when_they_refuse(
+    settings: GatewaySettings, redis: Redis, worker: FakeWorker
+) -> None:
+    policy = f'"submissions";q={RATE};w=60, "live-jobs";q=5;qu="concurrent-requests"'
+    async with gateway(settings, api_keys=keys(), rate=RATE) as callers:
+        for submit in (callers.rest, callers.grpc):
+            await redis.flushall()
+            code, told = await submit(ALICE)
+            assert code == "no_worker"
+            assert told["ratelimit-policy"] == policy
+            assert told["ratelimit"].startswith(f'"submissions";r={RATE - 1};t=')
+            assert told["ratelimit"].endswith('"live-jobs";r=5')
+        code, told = await callers.grpc("no-key-of-this-server")
+        assert (code, "ratelimit" in told) == ("unauthenticated", False)
+
+
+async def waiting_job(callers: Callers, key: str = "") -> str:
+    headers = {"Prefer": "respond-async"} | ({"X-API-Key": key} if key else {})
+    return (await callers.client.post("/generate", headers=headers)).json()["id"]
+
+
+async def test_nobody_takes_all_streams(settings: GatewaySettings, worker: FakeWorker) -> None:
+    worker.open.clear()
+    async with gateway(settings, stream_cap=2) as callers:
+        job_id = await waiting_job(callers)
+        request = pb.WatchJobRequest(id=job_id)
+        path = f"/jobs/{job_id}/events"
+        watching = callers.stub.WatchJob(request)
+        assert (await anext(aiter(watching))).job.id == job_id
+        async with callers.client.stream("GET", path) as events:
+            assert events.status_code == 200
+            refused = await callers.client.get(path)
+            assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+            assert "2 open streams" in refused.json()["detail"]
+            assert int(refused.headers["retry-after"]) >= 1
+            for call in (
+                anext(aiter(callers.stub.WatchJob(request))),
+                callers.stub.Encode(encode_messages(sphere_bytes())),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await call
+                refusal = refusal_of_call(caught.value)
+                assert (refusal.code, refusal.retry_after) == ("rate_limited", True)
+            assert (await callers.client.get(f"/jobs/{job_id}")).status_code == 200
+            watching.cancel()
+            await until_status(callers, "", job_id, 200)
+        worker.open.set()
+
+
+async def until_status(callers: Callers, key: str, job_id: str, status: int) -> None:
+    """Open event streams until one is answered so."""
+    headers = {"X-API-Key": key} if key else {}
+    async with asyncio.timeout(5):
+        while True:
+            async with callers.client.stream(
+                "GET", f"/jobs/{job_id}/events", headers=headers
+            ) as events:
+                if events.status_code == status:
+                    return
+            await asyncio.sleep(0.02)
+
+
+async def test_an_upload_counts_while_it_comes_and_a_keys_streams_are_its_own(
+    settings: GatewaySettings, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    half_sent, sent = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[pb.EncodeRequest]:
+        options, *chunks = encode_messages(sphere_bytes(), wait_s=30)
+        yield options
+        half_sent.set()
+        await sent.wait()
+        for chunk in chunks:
+            yield chunk
+
+    async with gateway(settings, stream_cap=1, api_keys=keys()) as callers:
+        jobs = {key: await waiting_job(callers, key) for key in (ALICE, BOB)}
+
+        encoding = callers.stub.Encode(slowly(), metadata=(("x-api-key", ALICE),))
+        encoded = asyncio.ensure_future(encoding)
+        await half_sent.wait()
+        await until_status(callers, ALICE, jobs[ALICE], 429)  # the stream is on its way
+        await until_status(callers, BOB, jobs[BOB], 200)
+        sent.set()
+        await until_status(callers, ALICE, jobs[ALICE], 200)
+        assert not encoded.done()
+        worker.open.set()
+        assert (await encoded).job.state == pb.JOB_STATE_SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:10.0.0.1:5000", "10.0.0.1"),
+        ("ipv6:%5B::1%5D:5000", "::1"),
+        ("ipv6:[fe80::2]:80", "fe80::2"),
+        ("unix:/tmp/x.sock", "unix:/tmp/x.sock"),
+    ],
+)
+def test_a_peer_has_the_address_that_rest_sees(peer: str, address: str) -> None:
+    assert peer_address(peer) == address
