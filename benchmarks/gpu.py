@@ -78,10 +78,13 @@ def decoding(bench: Bench) -> Table:
     The samples that a chair's tracking asks are asked of the large field, and the chair's answer.
     """
     size, resolution = paper_size(bench), bench.pick(256, 32)
+
+    def decode() -> tuple[torch.Tensor, ...]:
+        with torch.autocast("cuda", torch.bfloat16), steady_products():
+            return size.autoencoder.decode_features(size.latents)
+
     chair = generated(bench, "chair", 1)
-    with torch.autocast("cuda", torch.bfloat16), steady_products():
-        features = size.autoencoder.decode_features(size.latents)
-    features = tuple(level.float() for level in features)
+    features = tuple(level.float() for level in decode())
     field = bench.pipeline.autoencoder.decode(chair)
     large = size.autoencoder.fold(features)
     tracked = track_surface(field, resolution, lambda _: None)
@@ -97,10 +100,6 @@ def decoding(bench: Bench) -> Table:
     def both(indices: np.ndarray) -> np.ndarray:
         ask(indices)
         return answers[indices.tobytes()]
-
-    def decode() -> object:
-        with torch.autocast("cuda", torch.bfloat16), steady_products():
-            return size.autoencoder.decode_features(size.latents)
 
     kept = list(answers)
     spent = bench.in_turn(

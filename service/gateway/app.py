@@ -58,6 +58,17 @@ respond-async` answers at once with a job to ask for. Every route also exists un
 """
 
 
+_ROUTERS = (
+    operations.router,
+    shapes.router,
+    job_routes.router,
+    event_routes.router,
+    system.router,
+    docs.router,
+    page.router,
+)
+
+
 def create_app(
     settings: GatewaySettings, draining: asyncio.Event, *, beside: _Beside | None = None
 ) -> FastAPI:
@@ -94,16 +105,7 @@ def create_app(
         openapi_tags=TAGS,
         responses=PROBLEMS,
     )
-    routers = (
-        operations.router,
-        shapes.router,
-        job_routes.router,
-        event_routes.router,
-        system.router,
-        docs.router,
-        page.router,
-    )
-    for router in routers:
+    for router in _ROUTERS:
         app.include_router(router)
         app.include_router(router, prefix="/v1", include_in_schema=False)
     app.openapi = partial(document, app, keys=access.needs_key)  # type: ignore[method-assign]  # FastAPI's documented hook

@@ -1,5 +1,6 @@
 """What a worker holds and what it hands back."""
 
+import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,13 +12,15 @@ from service.jobs import Artifact, Job, ShapeRecord
 class Entry:
     """A fetched job: reserved for one consumer until its lease ends, not started yet.
 
-    ``stream`` and ``id`` locate the entry; ``job`` is the record at the time of fetching.
+    ``stream`` and ``id`` locate the entry; ``job`` is the record at the time of fetching. By its
+    ``nonce`` a claim that is sent again, since no answer came, is known for the same one.
     """
 
     consumer: str
     stream: str
     id: str
     job: Job
+    nonce: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)
 
     @property
     def redelivered(self) -> bool:

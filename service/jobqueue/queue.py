@@ -13,7 +13,6 @@ All methods raise ``QueueUnavailable`` while Redis cannot serve, and may simply 
 import hashlib
 import json
 import math
-import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -117,7 +116,8 @@ class JobQueue(Registry):
     ) -> list[Job]:
         """A page of a tenant's jobs by time of submission, starting behind the id ``after``.
 
-        No more is read than the page, however many jobs there are in other states.
+        No more is read than the page, however many jobs there are in other states, and the ids of
+        jobs that have expired since the last ``tick``.
         """
         if not 1 <= limit <= LIST_LIMIT:
             raise ValueError(f"limit must be in 1..{LIST_LIMIT}, not {limit}")
@@ -222,7 +222,7 @@ class JobQueue(Registry):
             await self._connection.run("hold", consumer, *located)
 
     async def claim(self, consumer: str, entry: Entry) -> Lease | None:
-        """Start an attempt, right before running it.
+        """Start an attempt, right before running it; asked again for an entry, it is the same one.
 
         Returns:
             None where the job is not to be run: it ended, was canceled, is past its deadline, has
@@ -235,7 +235,7 @@ class JobQueue(Registry):
             entry.stream,
             entry.id,
             entry.job.id,
-            secrets.token_hex(8),
+            entry.nonce,
             self.limits.max_attempts,
             self.limits.job_retention_ms,
             refusals.crashed(self.limits.max_attempts),

@@ -68,7 +68,7 @@ class JobWaiters:
                     if left <= 0:
                         error.job = job_id  # which goes on, and can be asked for later
                         raise
-                await _pause(changed, min(left, _REREAD_S))
+                await _pause(changed, min(end - time.monotonic(), _REREAD_S))
 
     async def changes(self, job_id: str) -> AsyncIterator[Job]:
         """A snapshot now, after each change and every 5 s, the last one terminal.

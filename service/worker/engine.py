@@ -158,6 +158,9 @@ class Engine:
             file = LatentFile.from_safetensors(data)
         except (BlobMissing, LatentFileError):
             return False
+        except OSError:  # what cannot be read is made
+            self._log.warning("latents_not_read", shape=row.shape_id, exc_info=True)
+            return False
         row.latents, row.reused = Latents.from_numpy([dict(file.levels)]), True
         return True
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
+import shlex
+from typing import Any
 
 import pytest
 import trimesh
 
 from model.geometry.mesh import export_mesh
 from tests.browser.chrome import Page
+
+PLY = b"""ply
+format ascii 1.0
+element vertex 3
+property float x
+property float y
+property float z
+element face 1
+property list uchar int vertex_indices
+end_header
+0 0 0
+1 0 0
+0 1 0
+3 0 1 2
+"""
+HARMFUL = """x"); import os; os.system("id")#$(id)`id`'; id\n"""
 
 
 @pytest.fixture
@@ -75,8 +94,125 @@ async def test_broken_files_are_not_read(modules: Page) -> None:
         text,
         b"ply\nend_header\n",
         b"OFF\n1 1 0\n",
+        whole.replace(b'{"', b"{!", 1),
+        whole.replace(b'"count":', b'"byteStride":0,"count":4', 1),
+        b"OFF\n4000000000 1 0\n0 0 0\n",
+        b"OFF\n3 4000000000 0\n0 0 0 1 0 0 0 1 0 3 0 1 2\n",
+        b"OFF\n3 2 0\n0 0 0 1 0 0 0 1 0 3 0 1 2 9 0\n",
+        b"v 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n",
+        PLY.replace(b"vertex 3", b"vertex 4000000000"),
+        PLY.replace(b"vertex 3", b"vertex 4"),
+        PLY.replace(b"3 0 1 2", b"4000000000 0 1 2"),
+        PLY.replace(b"element", b"element nothing 4000000000\nelement", 1),
     ):
         assert await read(modules, data) is None, data[:40]
+
+
+async def test_a_mesh_after_a_long_comment_is_read(modules: Page) -> None:
+    mesh = trimesh.creation.box().export(file_type="obj")
+    assert isinstance(mesh, str)
+    data = "".join(f"# line {n} of a comment\n" for n in range(40)) + mesh
+    found = await read(modules, data.encode())
+    assert found is not None
+    assert found[:2] == [8, 12]
+    ball = await read(modules, PLY)
+    assert ball is not None
+    assert ball[:2] == [3, 1]
+
+
+async def lines(page: Page, shape: dict[str, Any], name: str = "mesh.glb") -> tuple[str, str]:
+    """The lines for curl and for Python; a variant keeps level 3."""
+    levels = {"1": {"sha256": "a"}, "2": {"sha256": "b"}, "3": {"sha256": "c"}}
+    whole = {"seed": 7, "category": None, "parents": [], "latents": levels} | shape
+    whole["mesh"] = {"resolution": 64}
+    found: list[str] = await page.run(f"""
+        import('./page/recipe.js').then(({{curlOf, pythonOf}}) =>
+            [curlOf, pythonOf].map(of => of({json.dumps(whole)}, 3, {json.dumps(name)}, false)))""")
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("operation", ["generate", "resample", "encode"])
+async def test_no_word_of_a_shape_becomes_code(modules: Page, operation: str) -> None:
+    shape = {"operation": operation, "category": HARMFUL, "parents": ["shp_a"]}
+    curl, python = await lines(modules, shape, HARMFUL)
+    words = shlex.split(curl.replace("\\\n", ""))
+    assert words[:3] == ["curl", "-X", "POST"]
+    assert words[-2:] == ["-o", "x-import-os-os-system-id-id-id-id-7.glb"]
+    assert words.count("@" + HARMFUL) == (operation == "encode")
+    _, block = ast.parse(python).body
+    assert isinstance(block, ast.With)
+    made, exported = block.body
+    assert isinstance(made, ast.Assign)
+    assert isinstance(made.value, ast.Call)
+    told = {keyword.arg: ast.literal_eval(keyword.value) for keyword in made.value.keywords}
+    if operation == "encode":
+        assert ast.literal_eval(made.value.args[0]) == HARMFUL
+    else:
+        assert told["category"] == HARMFUL
+    assert ast.unparse(exported) == f"shape.mesh.export({words[-1]!r})"
+
+
+@pytest.mark.parametrize("category", ["$(id)", "../..", "-", "Ünï", "ta ble"])
+async def test_files_get_plain_names(modules: Page, category: str) -> None:
+    curl, _ = await lines(modules, {"operation": "generate", "category": category})
+    name = shlex.split(curl.replace("\\\n", ""))[-1]
+    assert set(name.removesuffix("-7.glb")) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")
+    assert name[0] != "-"
+
+
+async def test_lines_tell_all_that_is_known_of_the_request(modules: Page) -> None:
+    shape = {"operation": "resample", "category": "table", "parents": ["shp_a"]}
+    shape["input"] = {"steps": 5, "guidance": 2.5}
+    curl, python = await lines(modules, shape)
+    for part in ("shape=shp_a", "keep_level=3", "category=table", "steps=5", "guidance=2.5"):
+        assert part in curl
+    assert '"shp_a", category="table", keep_level=3, seed=7, steps=5, guidance=2.5' in python
+
+
+@pytest.mark.parametrize(
+    ("operation", "kept", "has_lines"),
+    [
+        ("generate", "null", True),
+        ("encode", "null", True),
+        ("resample", "2", True),
+        ("resample", "null", False),
+        ("decode", "null", False),
+        ("decode", "3", False),
+    ],
+)
+async def test_what_no_request_makes_again_has_a_sentence_instead(
+    modules: Page, operation: str, kept: str, has_lines: bool
+) -> None:
+    why = await modules.run(f"""
+        import('./page/recipe.js').then(({{whyNoRecipe}}) =>
+            whyNoRecipe({{operation: {operation!r}}}, {kept}))""")
+    assert (why is None) == has_lines
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "asked"),
+    [
+        ('event: error\ndata: {"state": "canceled", "error": null}', "canceled", 2),
+        ('event: error\ndata: {"error": {"detail": "No memory."}}', "No memory.", 2),
+        ('event: done\ndata: {"error": null}', "not there yet", 3),
+    ],
+)
+async def test_a_file_that_is_not_made_is_not_asked_for_without_end(
+    modules: Page, event: str, told: str, asked: int
+) -> None:
+    found = await modules.run(f"""
+        import('./page/api.js').then(async ({{Api}}) => {{
+            let asked = 0;
+            window.fetch = async (url) => {{
+                if (++asked > 9) throw new DOMException('enough', 'AbortError');
+                if (String(url).includes('/events')) return new Response({event + chr(10) * 2!r});
+                return new Response('{{"id": "job_x"}}', {{status: 202}});
+            }};
+            const problem = await new Api(() => false).file('shapes/shp_a/mesh').catch(e => e);
+            return [problem.detail, asked];
+        }})""")
+    assert told in found[0]
+    assert found[1] == asked
 
 
 async def test_broken_streams_go_on_where_they_were(modules: Page) -> None:

@@ -264,6 +264,87 @@ async def test_a_file_that_is_no_mesh_is_told_at_its_field(studio: Page, tmp_pat
     assert await studio.run(f"{text_of('notice')}.length") > 20
 
 
+async def test_a_file_that_cannot_be_read_is_told(studio: Page, tmp_path: Path) -> None:
+    (file := tmp_path / "folder").write_text("as if it were one")
+    gone = "() => Promise.reject(new DOMException('gone', 'NotFoundError'))"
+    await studio.run(f"Blob.prototype.arrayBuffer = {gone}, 0")
+    await studio.choose_file("#encode [name=file]", file)
+    await studio.until(says("notice", "folder cannot be read."))
+    assert await studio.run("document.getElementById('progress').hidden")
+    assert await studio.run("!document.querySelector('#generate .primary').disabled")
+
+
+async def test_the_service_decides_about_a_file_that_is_broken(
+    studio: Page, tmp_path: Path
+) -> None:
+    whole = trimesh.creation.box().export(file_type="glb")
+    assert isinstance(whole, bytes)
+    (file := tmp_path / "box.glb").write_bytes(whole.replace(b'{"', b"{!", 1))
+    await studio.run("""(() => {
+        const fetch = window.fetch;
+        window.sent = [];
+        window.fetch = (url, options) => (window.sent.push(String(url)), fetch(url, options));
+    })()""")
+    await studio.choose_file("#encode [name=file]", file)
+    await studio.until("!document.getElementById('notice').hidden")
+    assert await studio.run("window.sent.some(url => url.includes('/encode?'))")
+
+
+async def test_an_answer_that_comes_late_does_not_take_the_page_over(
+    studio: Page, worker: FakeWorker
+) -> None:
+    shape = await generate(studio)
+    await studio.run("""(() => {
+        const fetch = window.fetch;
+        const late = new Promise(resolve => (window.release = resolve));
+        window.fetch = async (url, options = {}) => {
+            const response = await fetch(url, options);
+            if (options.method === 'POST') await late;
+            return response;
+        };
+    })()""")
+    worker.open.clear()
+    await studio.click("#generate .primary")
+    await studio.until("!document.getElementById('progress').hidden")
+    await studio.run("location.hash = '', 0")
+    await studio.until("document.body.classList.contains('empty')")
+    await studio.run(f"location.hash = {shape!r}, 0")
+    await studio.until(SHOWN)
+    await studio.run("window.release(), 0")
+    await studio.until(says("notice", "What you asked for before goes on."))
+    assert await studio.run(HASH) == shape
+    assert await studio.run("document.getElementById('progress').hidden")
+    await studio.click("#notice a")
+    await studio.until(says("progress", "Finding the surface"))
+    worker.open.set()
+    await studio.until(f"{SHOWN} && {HASH} !== {shape!r}")
+
+
+async def test_an_address_that_is_broken_is_told(
+    page: Page, gateway_url: str, worker: object
+) -> None:
+    await page.open(f"{gateway_url}/#%")
+    await page.until(says("notice", "This address names no shape."))
+    assert await page.run("document.body.classList.contains('empty')")
+
+
+async def test_a_variant_of_what_is_gone_has_no_lines(studio: Page, gateway_url: str) -> None:
+    parent = await generate(studio)
+    await studio.click("#resample button[value='2']")
+    await studio.until(f"{SHOWN} && {HASH} !== {parent!r}")
+    variant = await studio.run(HASH)
+    assert await studio.run(says("recipe", "keep_level=2"))
+    gone = f"""(() => {{
+        const fetch = window.fetch;
+        window.fetch = (url, options) => String(url).endsWith('/shapes/{parent}')
+            ? Promise.resolve(new Response('{{}}', {{status: 404}})) : fetch(url, options);
+    }})()"""
+    await studio.send("Page.addScriptToEvaluateOnNewDocument", source=gone)
+    await studio.open(f"{gateway_url}/#{variant}")
+    await studio.until(says("recipe", "There are no lines for this shape"))
+    assert await studio.run("document.getElementById('copy').hidden")
+
+
 @pytest.fixture
 def keyed_url(settings: GatewaySettings, worker: FakeWorker) -> Iterator[str]:
     fields = {name: getattr(settings, name) for name in settings.model_fields_set}

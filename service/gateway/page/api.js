@@ -60,9 +60,11 @@ export class Api {
     const response = await this.request(path, query, { signal });
     if (response.status !== 202) return response.blob();
     const job = parseJson(await response.text());
-    for await (const { data } of this.events(job.id, signal))
-      if (data.error) throw new Problem(data.error);
-    return this.file(path, query, signal);
+    for await (const { kind, data } of this.events(job.id, signal))
+      if (kind === "error") throw new Problem(data.error ?? { detail: "Making the file was canceled." });
+    const made = await this.request(path, query, { signal });
+    if (made.status !== 202) return made.blob();
+    throw new Problem({ detail: "The file is not there yet.", suggestion: "Try again in a moment." });
   }
 
   async bytes(path, signal = undefined) {

@@ -74,7 +74,7 @@ function accessor(document, binary, index) {
   if (!View || !COMPONENTS[type] || !view || sparse || document.buffers?.[view.buffer]?.uri)
     throw new MeshProblem("The file's buffers are of a kind that is not read here.");
   const width = COMPONENTS[type];
-  const stride = view.byteStride ?? width * View.BYTES_PER_ELEMENT;
+  const stride = view.byteStride || width * View.BYTES_PER_ELEMENT; // 0 would let a count be of any size
   const start = (view.byteOffset ?? 0) + byteOffset;
   if (count > 0 && start + stride * (count - 1) + width * View.BYTES_PER_ELEMENT > binary.byteLength)
     throw new MeshProblem("The GLB file is cut short.");

@@ -22,13 +22,13 @@ export class Library {
     return found.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
   }
 
-  /** The shapes that a job made. */
+  /** The shapes that a job made; an older one that it only meshed is not the job's to describe. */
   keep(job) {
     const { queue, ...work } = job.timings_ms;
     const time = Object.values(work).reduce((sum, part) => sum + part, 0);
     return job.shapes.map((shape) => {
-      const record = { ...shape, operation: job.operation, time: shape.reused ? null : time };
-      this.records.set(shape.id, record);
+      const record = { ...shape, operation: job.operation, input: job.input, time: shape.reused ? null : time };
+      if (shape.expires_at !== null) this.records.set(shape.id, record);
       return record;
     });
   }

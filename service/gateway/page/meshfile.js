@@ -4,7 +4,7 @@
 import { readGlb } from "./glb.js";
 import { makeMesh, MeshProblem } from "./mesh.js";
 
-/** The mesh in a file, or null where it is of a kind that is not drawn here. */
+/** The mesh in a file, or null where it is of a kind that is not drawn here, or broken. Never throws. */
 export function readMeshFile(buffer) {
   const head = new TextDecoder("latin1").decode(new Uint8Array(buffer, 0, Math.min(512, buffer.byteLength)));
   try {
@@ -13,15 +13,21 @@ export function readMeshFile(buffer) {
     if (/^\s*C?OFF\b/.test(head)) return readOff(text(buffer));
     if (isBinaryStl(buffer)) return readBinaryStl(buffer);
     if (/^\s*solid\b/.test(head)) return readAsciiStl(text(buffer));
-    if (/^\s*(#|v|o|g|mtllib|usemtl|s)\b/m.test(head)) return readObj(text(buffer));
-  } catch (error) {
-    if (!(error instanceof MeshProblem || error instanceof RangeError || error instanceof TypeError))
-      throw error;
+    if (/^\s*(#|(v|o|g|mtllib|usemtl|s)\b)/m.test(head)) return readObj(text(buffer));
+  } catch {
+    // The service will tell what is wrong with it.
   }
   return null;
 }
 
 const text = (buffer) => new TextDecoder().decode(buffer);
+
+/** A count that a file claims. No file holds more of anything than it has bytes. */
+function counted(value, most) {
+  if (!(Number.isInteger(value) && value >= 0 && value <= most))
+    throw new MeshProblem("The file counts more than it holds.");
+  return value;
+}
 
 function soup(corners) {
   const indices = Uint32Array.from({ length: corners.length / 3 }, (_, i) => i);
@@ -57,6 +63,7 @@ function readObj(content) {
   const indices = [];
   for (const line of content.replaceAll("\\\n", " ").split("\n")) {
     const [word, ...rest] = line.trim().split(/\s+/);
+    if (word === "v" && rest.length < 3) throw new MeshProblem("A vertex lacks a coordinate.");
     if (word === "v") positions.push(...rest.slice(0, 3).map(Number));
     if (word === "f") {
       const corners = rest.map((corner) => Number.parseInt(corner, 10));
@@ -68,12 +75,14 @@ function readObj(content) {
 
 function readOff(content) {
   const numbers = content.replace(/^\s*C?OFF/, "").replace(/#.*/g, "").match(/\S+/g).map(Number);
-  const [vertices, faces] = numbers;
+  const vertices = counted(numbers[0], numbers.length / 3 - 1);
+  const faces = counted(numbers[1], numbers.length);
   const positions = numbers.slice(3, 3 + vertices * 3);
   const indices = [];
   for (let at = 3 + vertices * 3, face = 0; face < faces; face++) {
-    fan(numbers.slice(at + 1, at + 1 + numbers[at]), indices);
-    at += 1 + numbers[at];
+    const corners = counted(numbers[at], numbers.length - at - 1);
+    fan(numbers.slice(at + 1, at + 1 + corners), indices);
+    at += 1 + corners;
   }
   return makeMesh(Float32Array.from(positions), Uint32Array.from(indices));
 }
@@ -90,20 +99,29 @@ function readPly(buffer) {
   const end = /end_header\r?\n/.exec(latin);
   if (!end) throw new MeshProblem("The PLY file has no header.");
   const lines = latin.slice(0, end.index).split(/\r?\n/).map((line) => line.trim().split(/\s+/));
-  const elements = [];
-  for (const [word, ...rest] of lines) {
-    if (word === "element") elements.push({ name: rest[0], count: Number(rest[1]), properties: [] });
-    if (word === "property") elements.at(-1).properties.push(rest);
-  }
   const form = lines.find(([word]) => word === "format")?.[1];
   const next = form === "ascii" ? asciiNumbers(buffer, end) : binaryNumbers(buffer, end, form);
+  return plyMesh(plyElements(lines, buffer.byteLength), next, buffer.byteLength);
+}
+
+function plyElements(lines, most) {
+  const elements = [];
+  for (const [word, ...rest] of lines) {
+    if (word === "element")
+      elements.push({ name: rest[0], count: counted(Number(rest[1]), most), properties: [] });
+    if (word === "property") elements.at(-1).properties.push(rest);
+  }
+  return elements.filter(({ properties }) => properties.length > 0);
+}
+
+function plyMesh(elements, next, most) {
   const positions = [];
   const indices = [];
   for (const { name, count, properties } of elements)
     for (let i = 0; i < count; i++)
       for (const property of properties) {
         if (property[0] === "list") {
-          const corners = Array.from({ length: next(property[1]) }, () => next(property[2]));
+          const corners = Array.from({ length: counted(next(property[1]), most) }, () => next(property[2]));
           if (name === "face" && /^vertex_ind/.test(property[3])) fan(corners, indices);
         } else {
           const value = next(property[0]);
@@ -116,7 +134,10 @@ function readPly(buffer) {
 function asciiNumbers(buffer, end) {
   const words = text(buffer.slice(end.index + end[0].length)).match(/\S+/g) ?? [];
   let at = 0;
-  return () => Number(words[at++]);
+  return () => {
+    if (at === words.length) throw new MeshProblem("The PLY file is cut short.");
+    return Number(words[at++]);
+  };
 }
 
 function binaryNumbers(buffer, end, form) {

@@ -7,13 +7,17 @@ export class Notice {
     this.box = byId("notice");
   }
 
-  /** form: where the field is looked for that the problem's `param` names. */
+  /** form: where the field is looked for that the problem's `param` names; problem.link: [address, words]. */
   show(problem, form = null) {
     this.clear();
     const dismiss = element("button", { type: "button", class: "plain", "aria-label": "Dismiss" }, "×");
     dismiss.addEventListener("click", () => this.clear());
     const lines = [element("p", { class: "notice-detail" }, problem.detail ?? String(problem))];
     if (problem.suggestion) lines.push(element("p", {}, problem.suggestion));
+    if (problem.link) {
+      const [href, words] = problem.link;
+      lines.push(element("p", {}, element("a", { href }, words)));
+    }
     if (problem.request_id) lines.push(element("p", { class: "hint" }, problem.request_id));
     this.box.replaceChildren(element("div", {}, ...lines), dismiss);
     this.box.hidden = false;

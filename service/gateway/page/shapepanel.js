@@ -3,7 +3,7 @@
 import { addressOf } from "./api.js";
 import { byId, copy, element, save } from "./dom.js";
 import { ancestry, drawTree } from "./lineage.js";
-import { curlOf, keptLevel, pythonOf } from "./recipe.js";
+import { curlOf, keptLevel, pythonOf, whyNoRecipe } from "./recipe.js";
 import { count, duration, shapeName } from "./words.js";
 
 const FILES = [
@@ -38,11 +38,7 @@ export class ShapePanel {
     byId("descent").textContent = descentOf(shape, kept);
     byId("facts").replaceChildren(...factsOf(shape).flatMap(fact));
     byId("downloads").replaceChildren(...FILES.map((file) => this.#download(shape, ...file)));
-    this.recipes = {
-      curl: curlOf(shape, kept, fileName, this.api.key !== null),
-      python: pythonOf(shape, kept, fileName),
-    };
-    this.#showRecipe();
+    this.#setRecipes(shape, kept, fileName);
   }
 
   /** own: the shape's tree; family: that of its oldest ancestor. */
@@ -75,6 +71,16 @@ export class ShapePanel {
       }
     });
     return link;
+  }
+
+  #setRecipes(shape, kept, fileName) {
+    const none = whyNoRecipe(shape, kept);
+    byId("copy").hidden = none !== null;
+    this.recipes = {
+      curl: none ?? curlOf(shape, kept, fileName, this.api.key !== null),
+      python: none ?? pythonOf(shape, kept, fileName),
+    };
+    this.#showRecipe();
   }
 
   #showRecipe() {

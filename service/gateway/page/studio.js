@@ -1,7 +1,7 @@
 // The page: what the parts do together. Its state is the address: #shp_... is a shape that is looked
 // at, #job_... a job that is followed.
 
-import { Api } from "./api.js";
+import { Api, Problem } from "./api.js";
 import { byId } from "./dom.js";
 import { Forms } from "./forms.js";
 import { readGlb } from "./glb.js";
@@ -20,6 +20,24 @@ import { plural } from "./words.js";
 
 const ASK_AGAIN_MS = 3000;
 const MOST_SIBLINGS = 16;
+
+/** What an address names. */
+function idOf(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    throw new Problem({ detail: "This address names no shape.", suggestion: "Check that the link is whole." });
+  }
+}
+
+async function bytesOf(file) {
+  try {
+    return await file.arrayBuffer();
+  } catch {
+    const suggestion = "Choose a single file, no folder, that may be read.";
+    throw new Problem({ detail: `${file.name} cannot be read.`, suggestion });
+  }
+}
 
 class Studio {
   constructor() {
@@ -87,20 +105,26 @@ class Studio {
 
   /** Show what the address names. */
   async route() {
-    this.turn?.abort();
-    const turn = (this.turn = new AbortController());
-    const id = decodeURIComponent(location.hash.slice(1));
+    const turn = this.#takeTurn();
     this.#setJob(null);
     this.notice.clear();
     try {
-      if (id.startsWith("job_")) await this.follow(await this.api.json(`jobs/${encodeURIComponent(id)}`));
-      else if (id) await this.open(id);
+      const id = idOf(location.hash);
+      if (id.startsWith("job_"))
+        await this.follow(await this.api.json(`jobs/${encodeURIComponent(id)}`), turn);
+      else if (id) await this.open(id, turn);
       else this.welcome();
     } catch (problem) {
       if (problem.name === "AbortError" || this.turn !== turn) return;
       this.notice.show(problem);
       if (!this.shape) this.welcome();
     }
+  }
+
+  /** Leave behind what was going on; what begins now asks its turn whether it still is. */
+  #takeTurn() {
+    this.turn?.abort();
+    return (this.turn = new AbortController());
   }
 
   welcome() {
@@ -114,8 +138,7 @@ class Studio {
   }
 
   /** Look at a shape, and at its family. */
-  async open(id) {
-    const { signal } = this.turn;
+  async open(id, { signal }) {
     const record = await this.library.record(id);
     const [parent] = await this.library.recordsOf(record.parents.slice(0, 1));
     signal.throwIfAborted();
@@ -168,24 +191,33 @@ class Studio {
     return this.submit(this.forms.resample, "resample", { ...query, shape: this.shape.id, resolution });
   }
 
-  async encode(file, query) {
-    const buffer = await file.arrayBuffer();
-    this.upload = { name: file.name, mesh: this.viewer.works ? readMeshFile(buffer) : null, shape: null };
-    await this.submit(this.forms.encode, "encode", { ...query, filename: file.name }, buffer);
+  encode(file, query) {
+    return this.submit(this.forms.encode, "encode", { ...query, filename: file.name }, file);
   }
 
-  /** Send a request, follow its job, show what it made. */
-  async submit(form, path, query, body) {
-    this.turn?.abort();
-    const turn = (this.turn = new AbortController());
+  /** The bytes of an upload, which are looked at beside what becomes of them. */
+  async #read(file, { signal }) {
+    const buffer = await bytesOf(file);
+    signal.throwIfAborted();
+    this.upload = { name: file.name, mesh: this.viewer.works ? readMeshFile(buffer) : null, shape: null };
+    return buffer;
+  }
+
+  /** Send a request, with a file where it needs one, follow its job, show what it made. */
+  async submit(form, path, query, file = null) {
+    const turn = this.#takeTurn();
     this.notice.clear();
     this.forms.setBusy(true);
     document.querySelector(".stage").scrollIntoView();
-    this.progress.sending(body ? "Sending the mesh" : "Asking");
+    this.progress.sending(file ? "Sending the mesh" : "Asking");
     try {
+      const body = file ? await this.#read(file, turn) : undefined;
+      // Not aborted with the turn: the service may have taken it, and then its job must be told of.
       const job = await this.api.submit(path, query, body);
+      if (turn.signal.aborted) this.#tellOf(job);
+      turn.signal.throwIfAborted();
       history.pushState(null, "", `#${job.id}`);
-      await this.follow(job, form);
+      await this.follow(job, turn, form);
     } catch (problem) {
       if (problem.name === "AbortError" || this.turn !== turn) return;
       this.#setJob(null);
@@ -193,9 +225,16 @@ class Studio {
     }
   }
 
-  /** Follow a job to its end; `form` is what asked for it. */
-  async follow(job, form = null) {
-    const { signal } = this.turn;
+  /** A job that was accepted after the user had gone on to something else. */
+  #tellOf(job) {
+    const detail = "What you asked for before goes on.";
+    this.notice.show({ detail, link: [`#${job.id}`, "Follow it"] });
+  }
+
+  /** Follow a job to its end, as long as it is its turn; `form` is what asked for it. */
+  async follow(job, turn, form = null) {
+    const { signal } = turn;
+    signal.throwIfAborted();
     this.#setJob(job);
     this.#expect(job);
     for await (const { kind, data } of this.api.events(job.id, signal)) {
@@ -204,8 +243,9 @@ class Studio {
       else job = data;
       if (kind === "status" || kind === "progress") this.progress.show(job);
     }
-    if (job.state === "succeeded") await this.#finish(job);
-    else this.#giveUp(job, form);
+    signal.throwIfAborted();
+    if (job.state === "succeeded") await this.#finish(job, turn);
+    else this.#giveUp(job, turn, form);
   }
 
   #expect({ operation, input }) {
@@ -234,25 +274,26 @@ class Studio {
     }
   }
 
-  async #finish(job) {
+  async #finish(job, turn) {
     const shapes = this.library.keep(job);
     const [first] = shapes;
     if (job.operation === "encode" && this.upload) this.upload.shape = first.id;
     const [parent] = await this.library.recordsOf(first.parents.slice(0, 1));
+    turn.signal.throwIfAborted();
     this.#setJob(null);
     this.progress.say(`Done: ${plural(shapes.length, "shape")}.`);
     if (parent || shapes.length > 1) this.strip.show(shapes, parent);
     else this.strip.hide();
     history.replaceState(null, "", `#${first.id}`);
-    await this.open(first.id);
+    await this.open(first.id, turn);
   }
 
-  #giveUp(job, form) {
+  #giveUp(job, turn, form) {
     this.#setJob(null);
     const back = this.shape;
     history.replaceState(null, "", back ? `#${back.id}` : location.pathname);
     this.strip.hide();
-    if (back) this.open(back.id).catch((problem) => this.notice.show(problem));
+    if (back) this.open(back.id, turn).catch((problem) => turn.signal.aborted || this.notice.show(problem));
     else this.welcome();
     if (job.error) this.notice.show({ ...job.error, request_id: null }, form);
     else this.progress.say("Canceled.");

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.errors import NotFound
+from service.gateway.etag import already_known
 
 ASSETS_PATH = "/page/"
 """Where the page's files lie; like the page, they need no key, since they hold no data."""
@@ -75,7 +76,6 @@ def _answer(request: Request, name: str) -> Response:
     if asset is None:
         raise NotFound(f"The page has no file {name}.", suggestion="GET / is the page.")
     headers = {**_HEADERS, "ETag": asset.etag}
-    known = request.headers.get("if-none-match", "").replace("W/", "").split(",")
-    if asset.etag in {tag.strip() for tag in known}:
+    if already_known(request, asset.etag):
         return Response(status_code=304, headers=headers)
     return Response(asset.data, headers=headers, media_type=asset.media_type)

@@ -13,6 +13,7 @@ from service.contract import (
     ShapeDetail,
 )
 from service.errors import InternalError
+from service.gateway.etag import already_known
 from service.gateway.exchange import (
     CallOf,
     Exchange,
@@ -117,8 +118,7 @@ async def _decoded(shape_id: str, wanted: PlacedMeshRequest, exchange: Exchange)
 def _revalidated(request: Request, response: Response) -> Response:
     """The response with an ETag, or 304 where the caller has these bytes already."""
     tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-    known = {part.strip() for part in request.headers.get("if-none-match", "").split(",")}
-    if tag in known:
+    if already_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
     response.headers["ETag"] = tag
     return response

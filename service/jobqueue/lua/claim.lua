@@ -1,5 +1,5 @@
 -- Start an attempt of a fetched job, unless it is no longer to be run.
--- ARGV: consumer, stream, entry, job id, nonce of this call, max attempts, retention ms, crash error, deadline error
+-- ARGV: consumer, stream, entry, job id, nonce of the fetched entry, max attempts, retention ms, crash error, deadline error
 -- Returns {'run', token, job hash} | {'drop' | 'canceled' | 'expired' | 'dead', '', {}}
 local consumer, stream, entry, id, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local max_attempts, retention_ms, crash, late = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
@@ -14,7 +14,7 @@ end
 -- Another consumer may have taken the entry over while this one was frozen.
 local pending = redis.call('XPENDING', stream, GROUP, entry, entry, 1)
 if not pending[1] or pending[1][2] ~= consumer then return answer('drop') end
--- The reply to this very call was lost and the client asks again.
+-- The reply to an earlier call for this entry was lost and the worker asks again.
 if state == 'running' and get(id, 'nonce') == nonce then
   return {'run', get(id, 'token'), redis.call('HGETALL', job_key(id))}
 end

@@ -22,7 +22,7 @@ if delay_ms <= 0 then
 end
 move(id, 'queued')
 redis.call('HSET', job_key(id), 'entry', '', 'token', '', 'nonce', '', 'started_ms', '',
-  'stage', '', 'progress', 0)
+  'stage', '', 'progress', 0, 'artifacts', '')
 redis.call('ZADD', DELAY, int(now + delay_ms), id)
 announce(id)
 return 'queued'

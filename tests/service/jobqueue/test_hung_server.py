@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from service.errors import QueueUnavailable
 from service.jobqueue.connection import connect
 from service.jobqueue.embedded import EmbeddedServer
+from service.jobqueue.lease import Canceled
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.tasks import cancel_and_wait
 from service.jobqueue.waiters import JobWaiters
@@ -40,6 +41,16 @@ async def queue(server: EmbeddedServer) -> AsyncIterator[JobQueue]:
     await redis.flushall()
     yield JobQueue(redis, QueueLimits())
     await redis.aclose()
+
+
+async def reached(queue: JobQueue, job_id: str, state: JobState) -> None:
+    """Return once a job is in this state; soon, or the test fails."""
+    for _ in range(400):
+        job = await queue.get(job_id)
+        if job is not None and job.state is state:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{job_id} did not become {state}")
 
 
 async def test_a_call_has_one_time_limit_whatever_it_waits_for() -> None:
@@ -85,16 +96,35 @@ async def test_a_submission_that_was_not_answered_is_there_afterwards(
 ) -> None:
     request = new_job()
     keyed = replace(new_job(), idempotency=IdempotencyKey("k", "hash"))
-    await queue.depths()  # a connection is there: what is sent lies in the server's socket
-    with frozen(server):
-        for unanswered in (request, keyed):
-            with pytest.raises(QueueUnavailable):
-                await queue.submit(unanswered)
-    again, _ = await queue.submit(request)  # safe to repeat
-    assert again.id == request.id
-    found, _ = await queue.submit(keyed)
+    first, _ = await queue.submit(new_job())  # the script and a connection are there: what is
+    for unanswered in (request, keyed):  # sent lies in the server's socket
+        with frozen(server), pytest.raises(QueueUnavailable):
+            await queue.submit(unanswered)
+        await reached(queue, unanswered.id, JobState.QUEUED)
+    await queue.submit(request)  # safe to repeat
+    found, _ = await queue.submit(replace(new_job(), idempotency=keyed.idempotency))
     assert found.id == keyed.id
-    assert len(await queue.list_jobs(tenant="anonymous")) == 2
+    assert {job.id for job in await queue.list_jobs(tenant="anonymous")} == {
+        first.id,
+        request.id,
+        keyed.id,
+    }
+
+
+async def test_a_claim_that_was_not_answered_costs_no_attempt(
+    queue: JobQueue, server: EmbeddedServer
+) -> None:
+    for _ in range(2):
+        await queue.submit(new_job())
+    await start(queue)  # the script and a connection are there
+    (entry,) = await queue.fetch("alice", list(Operation), 1)
+    with frozen(server), pytest.raises(QueueUnavailable):
+        await queue.claim("alice", entry)
+    await reached(queue, entry.job.id, JobState.RUNNING)
+    lease = await queue.claim("alice", entry)
+    assert lease is not None
+    assert lease.job.attempts == 1
+    assert await queue.finish(lease, Canceled())
 
 
 async def test_who_waits_and_who_watches_go_on_when_it_answers_again(

@@ -223,6 +223,22 @@ def test_a_disk_that_refuses_latents_early_spoils_nothing(
     assert len(blob(engine, latents_ref(shape["id"]))) > 0
 
 
+def test_a_disk_that_cannot_be_read_has_latents_made(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make()
+    run(engine, [generate(seed=5)])
+
+    async def broken(ref: str) -> bytes:
+        raise OSError(5, f"Input/output error: {ref}")
+
+    monkeypatch.setattr(engine._store, "get", broken)
+    request = generate(seed=5)
+    recorder = run(engine, [request])
+    (shape,) = shapes(recorder.outcomes[request.id])
+    assert (recorder.made, shape["reused"]) == (1, False)
+
+
 def test_a_job_whose_latents_are_there_does_not_wait_for_its_mates(make: Make) -> None:
     engine = make()
     known = generate(seed=5)
