@@ -124,7 +124,9 @@ ERROR_SPECS: Mapping[ErrorCode, ErrorSpec] = MappingProxyType(
         ErrorCode.OUT_OF_MEMORY: ErrorSpec(
             503, "UNAVAILABLE", "The worker ran out of memory", retryable=True
         ),
-        ErrorCode.EMPTY_SURFACE: ErrorSpec(500, "INTERNAL", "The decoded field has no surface"),
+        ErrorCode.EMPTY_SURFACE: ErrorSpec(
+            422, "FAILED_PRECONDITION", "The decoded field has no surface"
+        ),
         ErrorCode.WORKER_CRASHED: ErrorSpec(500, "INTERNAL", "The job's workers died"),
         ErrorCode.INTERNAL: ErrorSpec(500, "INTERNAL", "Something went wrong in the service"),
     }

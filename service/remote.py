@@ -68,6 +68,10 @@ class RemoteCommand(OfflineCommand):
             raise ExpectedFailure(_one_line(error)) from error
         except (ServiceError, ClientError) as error:
             raise click.ClickException(_one_line(error)) from error
+        except ExpectedFailure as failure:
+            if isinstance(failure.__cause__, ClientError):  # some are an OSError as well
+                raise click.ClickException(failure.message) from failure.__cause__
+            raise
 
 
 def _one_line(error: ServiceError | ClientError) -> str:

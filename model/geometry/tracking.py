@@ -25,6 +25,10 @@ OnLevel = Callable[[Blocks, int], None]
 """Called with the samples around the surface at a step of more than one, and that step."""
 
 
+class NonFiniteField(ValueError):
+    """A field gave a logit that is NaN or infinite: its latents are far from any of a model."""
+
+
 def track(
     ask: Ask,
     resolution: int,
@@ -53,7 +57,7 @@ def track(
         outside (minus infinity), so that what reaches the border is closed there.
 
     Raises:
-        ValueError: a logit is not finite.
+        NonFiniteField: a logit is not finite.
     """
     step = 1
     while resolution > coarse * step:
@@ -172,7 +176,7 @@ class _Level:
         if asked.any():
             answers = self.ask(indices[asked] * self.step)
             if not np.isfinite(answers).all():
-                raise ValueError("logits must be finite: NaN samples would become NaN vertices")
+                raise NonFiniteField("logits must be finite: NaN samples would become NaN vertices")
             logits[asked] = answers
         return logits
 

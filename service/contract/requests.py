@@ -33,7 +33,9 @@ class MeshRequest(Request):
         default=None,
         ge=4,
         le=10_000_000,
-        description="Simplify the mesh to about this many faces; default: the mesh as extracted.",
+        description="Simplify the mesh to about this many faces, or to more where so few would tear"
+        " the surface: twice as many each time, until it is sound. `mesh.faces` tells how many"
+        " there are. Default: the mesh as extracted.",
     )
     exhaustive: bool = Field(
         default=False,

@@ -5,6 +5,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+import numpy as np
+
 from model.latentfile import LatentFile, LatentFileError
 from service.contract import SEED_MODULUS, DecodeRequest, Frame, LatentsRequest, Model
 from service.errors import InternalError, InvalidLatents, InvalidParameter, NotFound
@@ -16,6 +18,9 @@ from service.store.blobs import BlobMissing, BlobStore
 
 IDENTITY = Frame(center=(0.0, 0.0, 0.0), scale=1.0)
 """The frame of shapes that come from no upload."""
+
+LARGEST_LATENT = 1e6
+"""Bottlenecks normalise: models make values below ten, and far larger ones overflow in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +178,7 @@ class LatentsSources:
         self, upload: LatentFile, request: LatentsRequest, model: Model, tenant: str
     ) -> LatentsSource:
         check_sizes(model, upload)
+        _check_values(upload)
         if not request.any_weights:
             check_weights(model, upload.metadata.get("weights_sha256"))
         _check_seed(upload)
@@ -199,6 +205,16 @@ def _frame(latents: LatentFile) -> Frame:
             f"The normalization in the metadata of the latents is not usable: {text[:100]!r}.",
             suggestion='It is JSON such as {"center": [0, 0, 0], "scale": 1.0}.',
         ) from None
+
+
+def _check_values(latents: LatentFile) -> None:
+    for level, vectors in latents.levels.items():
+        largest = float(np.abs(vectors).max())
+        if largest > LARGEST_LATENT:
+            raise InvalidLatents(
+                f"level{level} has values of up to {largest:.3g}.",
+                suggestion=f"Latents are of the size of 1; {LARGEST_LATENT:.0e} is taken at most.",
+            )
 
 
 def _check_seed(latents: LatentFile) -> None:

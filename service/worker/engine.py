@@ -28,7 +28,7 @@ from service.store.local import LocalBlobStore
 from service.store.refs import latents_ref
 from service.worker.cores import model_threads
 from service.worker.draft import Draft, Finished, Preview, SurfaceLogits
-from service.worker.faults import free_memory, raise_if_fatal, typed
+from service.worker.faults import diverged, free_memory, raise_if_fatal, typed
 from service.worker.finisher import Finishing
 from service.worker.finishing import FinishingDiedError, FinishingProcess
 from service.worker.inputs import Inputs
@@ -233,9 +233,11 @@ class Engine:
         if row.shape_id is None:
             return
         provenance = row.task.provenance(row.sample, self._model)
-        file = latent_file(made.to_numpy(0), provenance).to_safetensors()
         try:
+            file = latent_file(made.to_numpy(0), provenance).to_safetensors()
             self._io.run(self._store.put(latents_ref(row.shape_id), file))
+        except LatentFileError as error:
+            row.latents = diverged(error)
         except OSError:  # they are written again with the mesh, where it counts
             self._log.warning("latents_not_stored", shape=row.shape_id, exc_info=True)
 

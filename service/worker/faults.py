@@ -5,10 +5,13 @@ from __future__ import annotations
 import structlog
 import torch
 
+from model.geometry.tracking import NonFiniteField
 from model.latentfile import LatentFileError
 from service.errors import InternalError, InvalidLatents, OutOfMemory, ServiceError
 from service.jobs import Job
 from service.telemetry import LogField
+
+_USUAL = "Start from latents that this model made, whose values are of the size of 1."
 
 
 def typed(error: Exception, job: Job) -> ServiceError:
@@ -16,7 +19,12 @@ def typed(error: Exception, job: Job) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, LatentFileError):
-        return InvalidLatents(str(error))
+        return InvalidLatents(f"{error}.")
+    if isinstance(error, NonFiniteField):
+        return InvalidLatents(
+            "The latents have no surface: their field has NaN or infinite values.",
+            suggestion=_USUAL,
+        )
     if _is_out_of_memory(error):
         free_memory()
         return OutOfMemory(
@@ -25,6 +33,13 @@ def typed(error: Exception, job: Job) -> ServiceError:
         )
     structlog.get_logger().error("job_failed", **{LogField.JOB_ID: job.id}, exc_info=error)
     return InternalError("The model failed on this job.")
+
+
+def diverged(error: LatentFileError) -> InvalidLatents:
+    """What to say of latents that a model made and that are no numbers."""
+    return InvalidLatents(
+        f"The model came to latents that are no numbers: {error}.", suggestion=_USUAL
+    )
 
 
 def raise_if_fatal(error: Exception) -> None:

@@ -131,7 +131,8 @@ def _mesh(draft: Draft) -> trimesh.Trimesh:
     if len(mesh.faces) == 0:
         raise EmptySurface(
             "The decoded field has no surface: it is outside everywhere.",
-            suggestion="Try another seed, or a finer resolution for thin shapes.",
+            suggestion="Try another seed, guidance near its default, or a finer resolution for thin"
+            " shapes; latents of your own should be like those that the model makes.",
         )
     target = draft.options.target_faces
     return mesh if target is None else simplify(mesh, target)

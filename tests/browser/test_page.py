@@ -161,6 +161,29 @@ async def test_variants_stand_beside_their_parent(studio: Page, worker: FakeWork
     await studio.until(f"{HASH} === {parent!r} && {SHOWN}")
 
 
+async def test_a_parent_that_is_opened_is_drawn_before_its_variants(
+    studio: Page, chromium: int, gateway_url: str, worker: FakeWorker
+) -> None:
+    parent = await generate(studio, seed="7")
+    await studio.type("#resample [name=n]", "3")
+    await studio.click("#resample button[value='3']")
+    await studio.until("document.querySelectorAll('#strip canvas.drawn').length === 4")
+    async with tab(chromium) as other:
+        await open_page(other, f"{gateway_url}/#{parent}")
+        await other.until("document.querySelectorAll('#strip canvas.drawn').length === 4")
+        assert (await other.pixels("#strip a:first-child canvas")).std() > 5
+    async with tab(chromium) as other:
+        held = f"""(() => {{
+            const fetched = fetch;
+            const held = (url) => url.includes("/mesh") && !url.includes({parent!r});
+            window.fetch = (url, options) =>
+                held(String(url)) ? new Promise(() => {{}}) : fetched(url, options);
+        }})()"""
+        await other.send("Page.addScriptToEvaluateOnNewDocument", source=held)
+        await open_page(other, f"{gateway_url}/#{parent}")
+        await other.until("document.querySelector('#strip a:first-child canvas.drawn') !== null")
+
+
 async def test_variants_of_variants_keep_what_was_asked(studio: Page, worker: FakeWorker) -> None:
     await generate(studio)
     await studio.type("#resample [name=n]", "1")

@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from model.geometry.mesh import load_mesh
 from model.latentfile import LatentFile
 from service.cli import main
-from service.client import LagemClient
+from service.client import JobPending, LagemClient
+from service.client.retries import Retrying
 from service.errors import EmptySurface
 from service.jobqueue.queue import JobQueue
 from service.jobs import ANONYMOUS, JobState
@@ -101,6 +102,27 @@ async def test_failures_are_one_line_and_say_by_their_code_whose_they_are(
     assert (done.exit_code, "does not say a mesh format" in done.stderr) == (2, True)
     done = await lagem("watch", "job_none")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_server_that_cannot_be_reached_is_not_the_requests_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Retrying, "_delay", lambda _: 0.0)
+    line = ["remote", "generate", "--server", "http://localhost:1", "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, line)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("Error: http://localhost:1/ cannot be reached: ")
+
+
+def test_time_that_is_up_is_not_the_requests_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pending(*_: object, **__: object) -> None:
+        raise JobPending("job_x", 1.0)
+
+    monkeypatch.setattr(LagemClient, "submit_generate", pending)
+    done = CliRunner().invoke(main, ["remote", "generate", "-o", str(tmp_path / "out")])
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
 
 
 async def test_an_interrupt_cancels_the_job(

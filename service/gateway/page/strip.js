@@ -32,12 +32,14 @@ export class Strip {
     if (canvas) this.thumbnails.draw(mesh, canvas);
   }
 
-  /** Finished shapes. */
-  show(members, parent = null) {
+  /** Finished shapes; the parent is drawn after its members, unless it is what is looked at. */
+  show(members, parent = null, looked = null) {
     const turn = this.#begin();
     this.frames = null;
+    const parentCard = () => (parent ? [this.#card(parent, "parent", turn)] : []);
+    const early = parent?.id === looked ? parentCard() : null;
     const cards = members.map((shape) => this.#card(shape, "member", turn));
-    this.#fill(parent ? [this.#card(parent, "parent", turn)] : [], cards);
+    this.#fill(early ?? parentCard(), cards);
   }
 
   /** Mark the shape that is looked at; whether it is here. */

@@ -178,7 +178,7 @@ class Studio {
     const [parent] = parentId ? await this.library.recordsOf([parentId]) : [record];
     const members = await this.library.recordsOf(parentId ? [record.id, ...near] : near);
     if (signal.aborted) return;
-    this.strip.show(members, parent);
+    this.strip.show(members, parent, record.id);
     this.strip.mark(record.id);
   }
 

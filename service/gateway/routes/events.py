@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.responses import Response, StreamingResponse
 
 from service.errors import ErrorCode, InvalidParameter
-from service.gateway.events import JobEvent
+from service.gateway.events import EventKind, JobEvent
 from service.gateway.exchange import CallOf, file_response
 from service.gateway.head import head_alone
 from service.gateway.negotiation import MESH_TYPES
@@ -19,7 +19,7 @@ from service.gateway.state import GatewayOf
 router = APIRouter(tags=["jobs"])
 
 PING_S = 15.0
-_RECONNECT_MS = 1000
+_RECONNECT = "retry: 1000\n\n"  # milliseconds
 _MEDIA_TYPE = "text/event-stream"
 
 
@@ -105,8 +105,12 @@ async def get_artifact(
 
 
 async def _frames(events: AsyncIterator[JobEvent]) -> AsyncIterator[str]:
-    """Events as lines of text, and a comment where there was none for a while."""
-    yield f"retry: {_RECONNECT_MS}\n\n"
+    """Events as lines of text, and a comment where there was none for a while.
+
+    `retry` comes first, and once more where the stream ends before the job does.
+    """
+    yield _RECONNECT
+    ended = False
     following = asyncio.ensure_future(anext(events, None))
     try:
         while True:
@@ -116,7 +120,10 @@ async def _frames(events: AsyncIterator[JobEvent]) -> AsyncIterator[str]:
                 continue
             event = following.result()
             if event is None:
+                if not ended:
+                    yield _RECONNECT  # this process ends before the job does
                 return
+            ended = event.kind in (EventKind.DONE, EventKind.ERROR)
             yield f"event: {event.kind}\nid: {event.seq}\ndata: {event.data.model_dump_json()}\n\n"
             following = asyncio.ensure_future(anext(events, None))
     finally:

@@ -16,6 +16,8 @@ from model.latentfile import LatentFile
 from tests.service.gateway.fakeworker import LEVELS, MODEL, FakeWorker, drawn_levels
 from tests.service.gateway.wire import code_of, generated, latents_bytes, sphere_bytes
 
+HUGE = drawn_levels(0)[1] * np.float32(1e30)
+
 
 async def test_resample_a_shape(client: httpx.AsyncClient, worker: FakeWorker) -> None:
     (parent,) = (await generated(client))["shapes"]
@@ -81,6 +83,7 @@ async def test_mixed_levels(client: httpx.AsyncClient, worker: FakeWorker) -> No
         ("shape=shp_none", latents_bytes(), (422, "invalid_parameter"), "shape"),
         ("", b"nonsense", (422, "invalid_latents"), None),
         ("", latents_bytes(level1=np.ones((2, 2), np.float32)), (422, "invalid_latents"), None),
+        ("", latents_bytes(level1=HUGE), (422, "invalid_latents"), None),
         ("", latents_bytes("cd" * 32), (422, "weights_mismatch"), "any_weights"),
         ("", latents_bytes(None), (422, "weights_mismatch"), "any_weights"),
         ("level3=shp_a", latents_bytes(), (422, "invalid_parameter"), None),

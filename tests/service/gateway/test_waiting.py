@@ -42,7 +42,7 @@ async def test_a_failed_job_answers_with_its_own_error(
 ) -> None:
     worker.failure = EmptySurface("No surface.", suggestion="Another seed.")
     response = await client.post("/generate?category=table")
-    assert code_of(response) == (500, "empty_surface")
+    assert code_of(response) == (422, "empty_surface")
     assert response.headers["preference-applied"] == "wait=10"
     problem = response.json()
     assert problem["job"] == worker.seen[0].id
@@ -122,7 +122,7 @@ async def test_a_mesh_that_must_be_made_is_waited_for_like_a_submission(
     assert (made.status_code, made.headers["preference-applied"]) == (200, "wait=10")
     worker.failure = EmptySurface("No surface.")
     failed = await client.get(f"{mesh}?resolution=64&target_faces=9")
-    assert (failed.status_code, failed.headers["preference-applied"]) == (500, "wait=10")
+    assert (failed.status_code, failed.headers["preference-applied"]) == (422, "wait=10")
 
 
 async def test_what_does_not_wait_says_nothing_of_preferences(

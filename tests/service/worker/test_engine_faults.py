@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from service.errors import NotFound, ServiceError
+from model.latents import Latents
+from service.errors import InvalidLatents, NotFound, ServiceError
 from service.jobqueue.lease import Canceled, Failed, Outcome
 from service.jobs import Operation, Stage
 from service.store.refs import latents_ref
@@ -38,6 +39,18 @@ def test_a_field_without_surface_fails_its_job_only(make: Make) -> None:
     assert set(outcome.timings_ms) >= {"denoise_l3", "denoise_l2", "denoise_l1", "decode"}
 
 
+def test_a_field_that_is_not_finite_is_told_of_the_latents(make: Make) -> None:
+    engine = make()
+    request = generate()
+    SpherePipeline.radius = float("nan")
+    try:
+        error = refusal(run(engine, [request]).outcomes[request.id])
+    finally:
+        SpherePipeline.radius = 0.5
+    assert isinstance(error, InvalidLatents)
+    assert "field" in error.detail
+
+
 def test_an_input_that_is_gone_by_then_is_not_found_and_fails_its_job_only(make: Make) -> None:
     engine = make()
     options: dict[str, Any] = {"resolution": RESOLUTION}
@@ -49,6 +62,26 @@ def test_an_input_that_is_gone_by_then_is_not_found_and_fails_its_job_only(make:
     assert "kept for 1 day" in error.detail
     assert error.suggestion == "Send the request again."
     assert not error.spec.retryable
+    assert len(shapes(outcomes[good.id])) == 1
+
+
+def test_a_sample_that_diverges_fails_its_job_only(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make()
+    sample = engine._pipeline.sample
+
+    def diverging(seeds: list[int], *args: Any, **options: Any) -> Latents:
+        *coarse, finest = sample(seeds, *args, **options).levels
+        spoiled = torch.tensor([seed == 13 for seed in seeds]).view(-1, 1, 1)
+        return Latents((*coarse, finest.masked_fill(spoiled, torch.nan)))
+
+    monkeypatch.setattr(engine._pipeline, "sample", diverging)
+    bad, good = generate(seed=13), generate(seed=14)
+    outcomes = run(engine, [bad, good]).outcomes
+    error = refusal(outcomes[bad.id])
+    assert isinstance(error, InvalidLatents)
+    assert "level1 has NaN or infinite values" in error.detail
     assert len(shapes(outcomes[good.id])) == 1
 
 
