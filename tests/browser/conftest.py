@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.browser.chrome import EXECUTABLE, WEBGL, Page, running_chromium, tab
+from tests.browser.studio import open_page
 from tests.service.conftest import redis, redis_server
 from tests.service.gateway.conftest import (
     blobs,
@@ -17,6 +18,7 @@ from tests.service.gateway.conftest import (
     settings,
     worker,
 )
+from tests.service.gateway.fakeworker import FakeWorker
 
 __all__ = [
     "blobs",
@@ -50,3 +52,11 @@ async def page(chromium: int) -> AsyncIterator[Page]:
     async with tab(chromium) as page:
         yield page
         assert page.thrown == []
+
+
+@pytest_asyncio.fixture
+async def studio(page: Page, gateway_url: str, worker: FakeWorker) -> AsyncIterator[Page]:
+    """The page with nothing made yet; the policy must have nothing to refuse."""
+    await open_page(page, gateway_url)
+    yield page
+    assert [entry for entry in page.refused if "status of" not in entry] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,55 +18,11 @@ from service.jobqueue.queue import JobQueue
 from service.settings import GatewaySettings
 from service.store.local import LocalBlobStore
 from tests.browser.chrome import NO_WEBGL, Page, running_chromium, tab
+from tests.browser.studio import HASH, SHOWN, generate, has_a_shape, open_page, says, text_of
 from tests.service.gateway.conftest import running_gateway
 from tests.service.gateway.fakeworker import MODEL, FakeWorker
 
 KEY = "a-key-of-this-server"
-SHOWN = (
-    "location.hash.startsWith('#shp_') && document.getElementById('progress').hidden"
-    " && document.getElementById('view').dataset.shape === location.hash.slice(1)"
-)
-HASH = "location.hash.slice(1)"
-
-
-def text_of(name: str) -> str:
-    return f"document.getElementById({name!r}).innerText"
-
-
-def says(name: str, words: str) -> str:
-    return f"{text_of(name)}.includes({words!r})"
-
-
-async def open_page(page: Page, url: str) -> None:
-    await page.open(url)
-    await page.until("document.querySelectorAll('#categories label').length > 1")
-
-
-async def generate(page: Page, **fields: str) -> str:
-    """The id of the first shape."""
-    for name, value in fields.items():
-        await page.type(f"#generate [name={name}]", value)
-    before = await page.run(HASH)
-    await page.click("#generate .primary")
-    await page.until(f"{SHOWN} && {HASH} !== {before!r}")
-    return str(await page.run(HASH))
-
-
-async def has_a_shape(page: Page) -> bool:
-    """Whether the middle of the stage differs from its upper corners, as a ball on it does."""
-    pixels = await page.pixels("#view")
-    height, width, _ = pixels.shape
-    middle = pixels[height // 2 - 20 : height // 2 + 20, width // 2 - 20 : width // 2 + 20]
-    corner = pixels[height // 2 - 20 : height // 2 + 20, :20]
-    return bool(abs(middle.mean((0, 1)) - corner.mean((0, 1))).max() > 25)
-
-
-@pytest.fixture
-async def studio(page: Page, gateway_url: str, worker: FakeWorker) -> AsyncIterator[Page]:
-    """The page with nothing made yet; the policy must have nothing to refuse."""
-    await open_page(page, gateway_url)
-    yield page
-    assert [entry for entry in page.refused if "status of" not in entry] == []
 
 
 async def test_a_shape_is_made_before_ones_eyes(studio: Page, worker: FakeWorker) -> None:
@@ -205,41 +161,6 @@ async def test_several_shapes_can_be_leafed_through(studio: Page) -> None:
     await studio.until(f"{SHOWN} && {HASH} === {first!r}")
 
 
-async def test_a_link_opens_its_shape(
-    studio: Page, chromium: int, gateway_url: str, worker: FakeWorker
-) -> None:
-    await generate(studio, seed="7")
-    await studio.type("#resample [name=n]", "2")
-    await studio.click("#resample button[value='2']")
-    await studio.until("document.querySelectorAll('#strip a').length === 3")
-    await studio.until(SHOWN)
-    shape = await studio.run(HASH)
-    async with tab(chromium) as other:
-        await open_page(other, f"{gateway_url}/#{shape}")
-        await other.until(SHOWN)
-        assert await has_a_shape(other)
-        assert await other.run(text_of("shape-id")) == shape
-        await other.until("document.querySelectorAll('#strip a').length === 3")
-        assert (await other.run(text_of("descent"))).startswith("Variant, same levels 3 and 2")
-
-
-async def test_a_link_to_a_job_follows_it(
-    page: Page, gateway_url: str, client: httpx.AsyncClient, worker: FakeWorker
-) -> None:
-    worker.open.clear()
-    job = (await client.post("/generate", headers={"Prefer": "respond-async"})).json()["id"]
-    await open_page(page, f"{gateway_url}/#{job}")
-    await page.until(says("progress", "Finding the surface"))
-    worker.open.set()
-    await page.until(SHOWN)
-
-
-async def test_a_link_that_leads_nowhere_says_so(studio: Page, gateway_url: str) -> None:
-    await studio.run("location.hash = '#shp_00000000000000000000000000'")
-    await studio.until("!document.getElementById('notice').hidden")
-    assert await studio.run("document.body.classList.contains('empty')")
-
-
 async def test_meshes_are_turned_by_mouse_and_keyboard(studio: Page) -> None:
     await studio.look(1280, 800, still=True)
     await generate(studio)
@@ -259,96 +180,6 @@ async def test_meshes_are_turned_by_mouse_and_keyboard(studio: Page) -> None:
     await studio.click("#wireframe")
     assert await studio.run("document.getElementById('wireframe').ariaPressed") == "true"
     assert abs(first - await studio.pixels("#view")).max() > 20
-
-
-async def test_an_upload_is_compared_with_what_became_of_it(
-    studio: Page, worker: FakeWorker, tmp_path: Path
-) -> None:
-    file = tmp_path / "box.obj"
-    trimesh.creation.box().export(file)
-    await studio.choose_file("#encode [name=file]", file)
-    await studio.until(SHOWN)
-    assert worker.seen[-1].operation == "encode"
-    assert await studio.run(says("facts", "Chamfer"))
-    assert await studio.run(f"{text_of('recipe')}.includes('@box.obj')")
-    await studio.until("!document.getElementById('compare').hidden")
-    result = await studio.pixels("#view")
-    await studio.click("#compare label:last-child")
-    await asyncio.sleep(0.2)
-    assert abs(result - await studio.pixels("#view")).max() > 20
-    await generate(studio)
-    await studio.until("document.getElementById('compare').hidden")
-
-
-async def test_a_file_that_is_no_mesh_is_told_at_its_field(studio: Page, tmp_path: Path) -> None:
-    (file := tmp_path / "notes.txt").write_text("no mesh at all")
-    await studio.choose_file("#encode [name=file]", file)
-    await studio.until("!document.getElementById('notice').hidden")
-    assert await studio.run(f"{text_of('notice')}.length") > 20
-
-
-async def test_a_file_that_cannot_be_read_is_told(studio: Page, tmp_path: Path) -> None:
-    (file := tmp_path / "folder").write_text("as if it were one")
-    gone = "() => Promise.reject(new DOMException('gone', 'NotFoundError'))"
-    await studio.run(f"Blob.prototype.arrayBuffer = {gone}, 0")
-    await studio.choose_file("#encode [name=file]", file)
-    await studio.until(says("notice", "folder cannot be read."))
-    assert await studio.run("document.getElementById('progress').hidden")
-    assert await studio.run("!document.querySelector('#generate .primary').disabled")
-
-
-async def test_the_service_decides_about_a_file_that_is_broken(
-    studio: Page, tmp_path: Path
-) -> None:
-    whole = trimesh.creation.box().export(file_type="glb")
-    assert isinstance(whole, bytes)
-    (file := tmp_path / "box.glb").write_bytes(whole.replace(b'{"', b"{!", 1))
-    await studio.run("""(() => {
-        const fetch = window.fetch;
-        window.sent = [];
-        window.fetch = (url, options) => (window.sent.push(String(url)), fetch(url, options));
-    })()""")
-    await studio.choose_file("#encode [name=file]", file)
-    await studio.until("!document.getElementById('notice').hidden")
-    assert await studio.run("window.sent.some(url => url.includes('/encode?'))")
-
-
-async def test_an_answer_that_comes_late_does_not_take_the_page_over(
-    studio: Page, worker: FakeWorker
-) -> None:
-    shape = await generate(studio)
-    await studio.run("""(() => {
-        const fetch = window.fetch;
-        const late = new Promise(resolve => (window.release = resolve));
-        window.fetch = async (url, options = {}) => {
-            const response = await fetch(url, options);
-            if (options.method === 'POST') await late;
-            return response;
-        };
-    })()""")
-    worker.open.clear()
-    await studio.click("#generate .primary")
-    await studio.until("!document.getElementById('progress').hidden")
-    await studio.run("location.hash = '', 0")
-    await studio.until("document.body.classList.contains('empty')")
-    await studio.run(f"location.hash = {shape!r}, 0")
-    await studio.until(SHOWN)
-    await studio.run("window.release(), 0")
-    await studio.until(says("notice", "What you asked for before goes on."))
-    assert await studio.run(HASH) == shape
-    assert await studio.run("document.getElementById('progress').hidden")
-    await studio.click("#notice a")
-    await studio.until(says("progress", "Finding the surface"))
-    worker.open.set()
-    await studio.until(f"{SHOWN} && {HASH} !== {shape!r}")
-
-
-async def test_an_address_that_is_broken_is_told(
-    page: Page, gateway_url: str, worker: object
-) -> None:
-    await page.open(f"{gateway_url}/#%")
-    await page.until(says("notice", "This address names no shape."))
-    assert await page.run("document.body.classList.contains('empty')")
 
 
 async def test_a_variant_of_what_is_gone_has_no_lines(studio: Page, gateway_url: str) -> None:
