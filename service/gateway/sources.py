@@ -213,7 +213,7 @@ def _check_values(latents: LatentFile) -> None:
         if largest > LARGEST_LATENT:
             raise InvalidLatents(
                 f"level{level} has values of up to {largest:.3g}.",
-                suggestion=f"Latents are of the size of 1; {LARGEST_LATENT:.0e} is taken at most.",
+                suggestion=f"Latents are of the size of 1; {LARGEST_LATENT:,.0f} is taken at most.",
             )
 
 

@@ -277,7 +277,7 @@ class JobService:
 
     async def _views(self, jobs: Sequence[Job]) -> tuple[contract.Job, ...]:
         positions = await self._queue.positions(jobs)
-        waits_s = await self._queue.waits_s(positions)
+        waits_s = await self._queue.waits_s(jobs, positions)
         return tuple(
             job_view(job, position=positions.get(job.id), wait_s=waits_s.get(job.id))
             for job in jobs

@@ -153,15 +153,22 @@ class JobQueue(Registry):
         """How many waiting jobs are ahead of this one; None where it does not wait in line."""
         return (await self.positions([job])).get(job.id)
 
-    async def waits_s(self, positions: Mapping[str, int]) -> dict[str, float]:
-        """Seconds that jobs with so many ahead of them will about wait and then take, by id."""
+    async def waits_s(self, jobs: Sequence[Job], positions: Mapping[str, int]) -> dict[str, float]:
+        """Seconds that the jobs with a position will about wait and then take, by id.
+
+        Those ahead are taken for mean jobs; what a job takes itself goes by its shapes and steps.
+        """
         if not positions:
             return {}
-        mean_ms = await self._connection.command("GET", "lg:mean_ms")
+        waiting = [job for job in jobs if job.id in positions]
+        keys = [f"lg:work_ms:{job.operation}" for job in waiting]
+        mean_ms, *work_ms = await self._connection.command("MGET", "lg:mean_ms", *keys)
+        mean_s = float(mean_ms or 1000) / 1000
         workers = max(len(await self.workers()), 1)
         return {
-            job_id: (ahead / workers + 1) * float(mean_ms or 1000) / 1000
-            for job_id, ahead in positions.items()
+            job.id: positions[job.id] / workers * mean_s
+            + (mean_s if each_ms is None else float(each_ms) / 1000 * work_of(job))
+            for job, each_ms in zip(waiting, work_ms, strict=True)
         }
 
     async def retry_after(self) -> int:
@@ -383,3 +390,8 @@ def _stream(operation: Operation, priority: int) -> str:
 def _told(progress: float) -> str:
     """So that what is the same to four digits is no change."""
     return f"{progress:.4g}"
+
+
+def work_of(job: Job) -> int:
+    """Steps of all shapes of a job; shapes, where there are no steps. As in finish.lua."""
+    return int(job.params.get("n", 1)) * int(job.params.get("steps", 1))

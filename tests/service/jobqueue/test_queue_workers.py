@@ -73,4 +73,25 @@ async def test_the_mean_duration_follows_the_jobs(queue: JobQueue, redis: Redis)
     await redis.set("lg:mean_ms", 1000)
     await queue.submit(new_job())
     await queue.finish(await start(queue), Succeeded(result={}))
-    assert 900 <= int(await redis.get("lg:mean_ms")) < 910
+    assert 900 <= float(await redis.get("lg:mean_ms")) < 910
+
+
+async def test_the_time_to_a_jobs_end_goes_by_its_shapes_and_steps(
+    queue: JobQueue, redis: Redis
+) -> None:
+    await redis.mset({"lg:mean_ms": 2000, "lg:work_ms:generate": 50})
+    sizes = [{"n": 1, "steps": 10}, {"n": 4, "steps": 20}, {}]
+    jobs = [(await queue.submit(new_job(params=params)))[0] for params in sizes]
+    told = await queue.waits_s(jobs, await queue.positions(jobs))
+    assert [told[job.id] for job in jobs] == pytest.approx([0.5, 2 + 4, 4 + 0.05])
+
+
+async def test_the_time_of_a_step_follows_the_jobs(queue: JobQueue, redis: Redis) -> None:
+    await redis.set("lg:work_ms:generate", 100)
+    await queue.submit(new_job(params={"n": 2, "steps": 5, "seed": 2**64 - 1}))
+    await queue.finish(await start(queue), Succeeded(result={}))
+    assert 90 <= float(await redis.get("lg:work_ms:generate")) < 91
+    await redis.set("lg:work_ms:generate", 100)
+    await queue.submit(new_job())
+    await queue.finish(await start(queue), Succeeded(result={"shapes": [{"reused": True}]}))
+    assert float(await redis.get("lg:work_ms:generate")) == 100
