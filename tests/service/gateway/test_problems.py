@@ -34,7 +34,7 @@ MEMBERS = {
     [
         (DeadlineExceeded("Too late."), 504),
         (OutOfMemory("Too large."), 503),
-        (EmptySurface("Nothing there."), 500),
+        (EmptySurface("Nothing there."), 422),
         (WorkerCrashed("Three times."), 500),
         (InternalError("A defect."), 500),
     ],

@@ -49,6 +49,8 @@ async def test_both_watch_the_same_and_go_on_after_an_event(both: Both, worker: 
 
 async def test_a_failure_ends_with_an_error(skin: Skin, worker: FakeWorker) -> None:
     worker.failure = EmptySurface("no surface")
+    worker.open.clear()  # or it may have failed before it is answered
     job = await skin.submit("generate", wait_s=0)
+    worker.open.set()
     *_, last = [event async for event in skin.watch(job["id"])]
     assert (last.kind, last.data["error"]["code"]) == ("error", "empty_surface")
