@@ -8,7 +8,7 @@ import pytest
 import trimesh
 
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.wire import NAN_OBJ, code_of, sphere_bytes
+from tests.service.gateway.wire import code_of, sphere_bytes
 
 
 @pytest.mark.parametrize("file_type", ["glb", "obj", "stl", "ply", "off"])
@@ -74,27 +74,6 @@ async def test_a_broken_form(client: httpx.AsyncClient, worker: FakeWorker) -> N
         "/encode", content=b"nonsense", headers={"Content-Type": "multipart/form-data"}
     )
     assert code_of(response) == (400, "malformed_request")
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", (400, "malformed_request")),
-        (b"just some text\n", (415, "unsupported_mesh_format")),
-        (b"PK\x03\x04zip", (415, "unsupported_mesh_format")),
-        (sphere_bytes()[:-100], (422, "malformed_mesh")),
-        (NAN_OBJ, (422, "non_finite_mesh")),
-        (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", (422, "invalid_mesh_index")),
-        (b"v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", (422, "empty_mesh")),
-    ],
-)
-async def test_wrong_meshes(
-    client: httpx.AsyncClient, worker: FakeWorker, content: bytes, expected: tuple[int, str]
-) -> None:
-    response = await client.post("/encode", content=content)
-    assert code_of(response) == expected
-    assert response.json()["suggestion"]
-    assert worker.seen == []
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -13,7 +13,7 @@ import pytest
 import trimesh
 
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.wire import code_of, sphere_bytes
+from tests.service.gateway.wire import NAN_OBJ, code_of, sphere_bytes
 
 
 async def encoded(client: httpx.AsyncClient, content: bytes, **headers: str) -> dict:
@@ -169,6 +169,13 @@ NO_FACES = b"OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n"
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        (b"", (400, "malformed_request")),
+        (b"just some text\n", (415, "unsupported_mesh_format")),
+        (b"PK\x03\x04zip", (415, "unsupported_mesh_format")),
+        (sphere_bytes()[:-100], (422, "malformed_mesh")),
+        (NAN_OBJ, (422, "non_finite_mesh")),
+        (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", (422, "invalid_mesh_index")),
+        (b"v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", (422, "empty_mesh")),
         (NO_FACES, (422, "empty_mesh")),
         (b"v 0 0 0\nv 1 0 0\nv 0 inf 0\nf 1 2 3\n", (422, "non_finite_mesh")),
         (npy(np.full((600, 3), np.nan, np.float32)), (422, "non_finite_mesh")),
