@@ -54,6 +54,7 @@ class FakeWorker:
 
     Attributes:
         open: while cleared, running jobs do not end (they still hear of being canceled).
+        heeding: while cleared, running jobs do not stop for being canceled.
         failure: what jobs fail with, if anything.
         seen: every job that was run, oldest first.
     """
@@ -61,6 +62,8 @@ class FakeWorker:
     def __init__(self, queue: JobQueue, blobs: BlobStore, model: dict[str, Any]) -> None:
         self.open = asyncio.Event()
         self.open.set()
+        self.heeding = asyncio.Event()
+        self.heeding.set()
         self.failure: ServiceError | None = None
         self.seen: list[Job] = []
         self.running = asyncio.Event()
@@ -122,6 +125,7 @@ class FakeWorker:
             await asyncio.sleep(0.01)
             beat = await self._queue.beat(lease, stage=Stage.DECODE, progress=0.5)
         if beat is not Beat.OK:
+            await self.heeding.wait()
             return Canceled()
         if self.failure is not None:
             return Failed(error=self.failure.to_dict())

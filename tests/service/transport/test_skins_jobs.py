@@ -64,8 +64,10 @@ async def test_jobs_are_canceled_queued_and_running(
     queued = await skin.submit("generate", wait_s=0)
     assert queued["queue_position"] == 0
     assert (await skin.cancel(queued["id"]))["state"] == "canceled"
+    worker.heeding.clear()
     told = await skin.cancel(job_id)
     assert (told["state"], told["cancel_requested"]) == ("running", True)
+    worker.heeding.set()
     refusal = await waiting
     assert (refusal.code, refusal.job) == ("canceled", job_id)
     assert await ended(own_queue, job_id) is JobState.CANCELED
