@@ -110,9 +110,8 @@ class LatentFile:
         return cls.from_npz(data) if data.startswith(b"PK") else cls.from_safetensors(data)
 
     def to_safetensors(self) -> bytes:
-        """As a safetensors file, metadata in its header."""
-        data: bytes = save(self._named(), metadata=dict(self.metadata))
-        return data
+        """As a safetensors file, metadata in its header; equal latents make equal bytes."""
+        return _in_order(save(self._named(), metadata=dict(self.metadata)))
 
     @classmethod
     def from_safetensors(cls, data: bytes) -> LatentFile:
@@ -139,7 +138,7 @@ class LatentFile:
 
     def to_npz(self) -> bytes:
         """As a compressed numpy archive; metadata are one JSON text named ``metadata``."""
-        text = np.array(json.dumps(dict(self.metadata)))
+        text = np.array(json.dumps(dict(self.metadata), sort_keys=True))
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, metadata=text, **self._named())
         return buffer.getvalue()
@@ -190,6 +189,14 @@ def _check_array(name: str, dtype: str, expected: str, shape: tuple[int, ...]) -
         raise LatentFileError(f"{name} has shape {str(shape)[:100]}: expected (tokens, channels)")
     if 0 in shape:
         raise LatentFileError(f"{name} is empty: its shape is {shape}")
+
+
+def _in_order(data: bytes) -> bytes:
+    """A safetensors file with its header's names sorted: the library shuffles the metadata."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # so that the arrays are aligned
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def _safetensors_header(data: bytes) -> dict[str, Any]:

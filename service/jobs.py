@@ -266,6 +266,8 @@ class QueueLimits:
         job_retention_ms: how long the record of a finished job is kept.
         idempotency_ms: how long an idempotency key is remembered.
         max_attempts: executions that may be started before a job is given up as poison.
+        retry_pause_ms: before a job whose worker failed is tried a second time; doubled before
+            each further attempt, so that what ails can pass.
     """
 
     queue_cap: int = 1000
@@ -274,3 +276,4 @@ class QueueLimits:
     job_retention_ms: int = 24 * 3600 * 1000
     idempotency_ms: int = 24 * 3600 * 1000
     max_attempts: int = 3
+    retry_pause_ms: int = 1000

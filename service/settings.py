@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     max_attempts: int = Field(
         default=3, ge=1, description="Started attempts before a job is given up."
     )
+    retry_pause_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="Pause before the second attempt of a job whose worker failed; doubled before"
+        " each further one.",
+    )
     job_retention_s: int = Field(
         default=_DAY_S, ge=60, description="How long finished jobs can be looked up."
     )
@@ -110,6 +116,7 @@ class Settings(BaseSettings):
             lease_ms=round(self.lease_s * 1000),
             job_retention_ms=self.job_retention_s * 1000,
             max_attempts=self.max_attempts,
+            retry_pause_ms=round(self.retry_pause_s * 1000),
         )
 
     @classmethod

@@ -3,6 +3,7 @@
 import logging
 import sys
 from enum import StrEnum
+from functools import partial
 from typing import TextIO
 
 import structlog
@@ -36,45 +37,30 @@ class GatewayMetrics:
 
     def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
         self.registry = registry
-        self.http_requests = Counter(
-            "lagem_http_requests_total",
-            "REST requests answered.",
-            ("method", "route", "status"),
-            registry=registry,
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.http_requests = counter(
+            "lagem_http_requests_total", "REST requests answered.", ("method", "route", "status")
         )
-        self.http_request_duration = Histogram(
+        self.http_request_duration = histogram(
             "lagem_http_request_duration_seconds",
             "Time from the first byte of a REST request to the last of its response.",
             ("method", "route"),
             buckets=_REQUEST_BUCKETS,
-            registry=registry,
         )
-        self.grpc_requests = Counter(
-            "lagem_grpc_requests_total",
-            "gRPC calls answered.",
-            ("method", "code"),
-            registry=registry,
+        self.grpc_requests = counter(
+            "lagem_grpc_requests_total", "gRPC calls answered.", ("method", "code")
         )
-        self.jobs_submitted = Counter(
-            "lagem_jobs_submitted_total", "Jobs accepted.", ("op",), registry=registry
+        self.jobs_submitted = counter("lagem_jobs_submitted_total", "Jobs accepted.", ("op",))
+        self.jobs_rejected = counter(
+            "lagem_jobs_rejected_total", "Submissions refused, by error code.", ("reason",)
         )
-        self.jobs_rejected = Counter(
-            "lagem_jobs_rejected_total",
-            "Submissions refused, by error code.",
-            ("reason",),
-            registry=registry,
+        self.queue_entries = gauge(
+            "lagem_queue_entries", "Jobs waiting or running.", ("op", "priority")
         )
-        self.queue_entries = Gauge(
-            "lagem_queue_entries",
-            "Jobs waiting or running.",
-            ("op", "priority"),
-            registry=registry,
-        )
-        self.queue_oldest_age = Gauge(
-            "lagem_queue_oldest_age_seconds",
-            "Age of the oldest job waiting or running.",
-            ("op",),
-            registry=registry,
+        self.queue_oldest_age = gauge(
+            "lagem_queue_oldest_age_seconds", "Age of the oldest job waiting or running.", ("op",)
         )
         _build_info(registry, version=version, process="gateway")
 
@@ -84,61 +70,47 @@ class WorkerMetrics:
 
     def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
         self.registry = registry
-        self.jobs_finished = Counter(
-            "lagem_jobs_finished_total",
-            "Jobs brought to a terminal state.",
-            ("op", "state"),
-            registry=registry,
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self.jobs_finished = counter(
+            "lagem_jobs_finished_total", "Jobs brought to a terminal state.", ("op", "state")
         )
-        self.jobs_redelivered = Counter(
-            "lagem_jobs_redelivered_total",
-            "Jobs started again after an attempt that did not end.",
-            registry=registry,
+        self.jobs_redelivered = counter(
+            "lagem_jobs_redelivered_total", "Jobs started again after an attempt that did not end."
         )
-        self.results_fenced = Counter(
+        self.results_fenced = counter(
             "lagem_results_fenced_total",
             "Results refused because the job belonged to another attempt.",
-            registry=registry,
         )
-        self.job_wait = Histogram(
+        self.job_wait = histogram(
             "lagem_job_wait_seconds",
             "Time from submission to the start of an attempt.",
             ("op",),
             buckets=_JOB_BUCKETS,
-            registry=registry,
         )
-        self.job_run = Histogram(
+        self.job_run = histogram(
             "lagem_job_run_seconds",
             "Time a job spent in a stage.",
             ("op", "stage"),
             buckets=_JOB_BUCKETS,
-            registry=registry,
         )
-        self.batch_size = Histogram(
-            "lagem_batch_size",
-            "Jobs run together.",
-            ("op",),
-            buckets=_BATCH_BUCKETS,
-            registry=registry,
+        self.batch_size = histogram(
+            "lagem_batch_size", "Jobs run together.", ("op",), buckets=_BATCH_BUCKETS
         )
-        self.shapes_computed = Counter(
+        self.shapes_computed = counter(
             "lagem_shapes_computed_total",
             "Shapes whose latents the model made: encoded or sampled.",
             ("op",),
-            registry=registry,
         )
-        self.shapes_reused = Counter(
+        self.shapes_reused = counter(
             "lagem_shapes_reused_total",
             "Shapes of succeeded jobs whose latents another equal request had made.",
             ("op",),
-            registry=registry,
         )
-        self.slots = Gauge("lagem_worker_slots", "Jobs this worker can hold.", registry=registry)
-        self.gpu_memory = Gauge(
-            "lagem_gpu_memory_bytes",
-            "Device memory of the model process.",
-            ("kind",),
-            registry=registry,
+        self.slots = gauge("lagem_worker_slots", "Jobs this worker can hold.")
+        self.gpu_memory = gauge(
+            "lagem_gpu_memory_bytes", "Device memory of the model process.", ("kind",)
         )
         _build_info(registry, version=version, process="worker")
 

@@ -6,11 +6,23 @@ model (``resolution``, ``steps``, ``guidance``).
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from service.contract.words import SEED_MODULUS, LatentsFormat, MeshFormat, Space, StateName
 
 _ShapeId = Annotated[str, Field(min_length=1, max_length=64, examples=["shp_01k9x0c2v7..."])]
+
+
+def _plain(value: object) -> object:
+    """Python's own way to write numbers is nobody else's: ``1_0`` is a slip, and not ten."""
+    if isinstance(value, str) and "_" in value:
+        raise PydanticCustomError("number_parsing", "Input should be a number in plain digits")
+    return value
+
+
+_Integer = Annotated[int, BeforeValidator(_plain)]
+_Number = Annotated[float, BeforeValidator(_plain)]
 
 
 class Request(BaseModel):
@@ -22,14 +34,14 @@ class Request(BaseModel):
 class MeshRequest(Request):
     """How the mesh of a result is made."""
 
-    resolution: int | None = Field(
+    resolution: _Integer | None = Field(
         default=None,
         ge=32,
         le=512,
         description="Cells on each side of the extraction grid; default: the model's.",
     )
     format: MeshFormat = Field(default="glb", description="File format of the mesh.")
-    target_faces: int | None = Field(
+    target_faces: _Integer | None = Field(
         default=None,
         ge=4,
         le=10_000_000,
@@ -65,18 +77,18 @@ class SamplingRequest(Request):
         description="What to make, one of `GET /categories`; default: the parent's category"
         " when resampling, else no condition.",
     )
-    seed: int | None = Field(
+    seed: _Integer | None = Field(
         default=None,
         ge=0,
         lt=SEED_MODULUS,
         description="Same request and seed, same shape. Sample i has seed + i (modulo 2^64)."
         " Default: chosen at random and told in the answer.",
     )
-    n: int = Field(default=1, ge=1, le=16, description="How many shapes to make.")
-    steps: int | None = Field(
+    n: _Integer = Field(default=1, ge=1, le=16, description="How many shapes to make.")
+    steps: _Integer | None = Field(
         default=None, ge=2, le=128, description="Denoising steps of each level."
     )
-    guidance: float | None = Field(
+    guidance: _Number | None = Field(
         default=None,
         ge=0,
         le=100,
@@ -115,7 +127,7 @@ class GenerateRequest(SamplingRequest, MeshRequest):
 class ResampleRequest(LatentsRequest, SamplingRequest, PlacedMeshRequest):
     """Variants of a shape: the coarse levels stay, the finer ones are made anew."""
 
-    keep_level: int = Field(
+    keep_level: _Integer = Field(
         default=3, ge=2, le=3, description="Keep the levels from this one upwards."
     )
 
@@ -154,6 +166,6 @@ class JobsRequest(Request):
         pattern=r"^job_[0-9a-z]{26}$",
         description="Continue behind this job: the page's `next`.",
     )
-    limit: int = Field(default=20, ge=1, le=100, description="Most jobs on the page.")
+    limit: _Integer = Field(default=20, ge=1, le=100, description="Most jobs on the page.")
     order: Literal["asc", "desc"] = Field(default="desc", description="`desc`: newest first.")
     state: StateName | None = Field(default=None, description="Only jobs in this state.")

@@ -16,6 +16,7 @@ from service.gateway.negotiation import (
     ZIP,
     Representation,
     Waiting,
+    accept_of,
     preferred_representation,
 )
 from service.gateway.quota import quota_headers
@@ -83,7 +84,7 @@ class Exchange:
         Raises: as ``preferred_representation``; before any work is done.
         """
         given = wanted.format if "format" in wanted.model_fields_set else None
-        accept = ",".join(self.request.headers.getlist("accept"))
+        accept = accept_of(self.request.headers)
         shown = preferred_representation(accept, given, getattr(wanted, "n", 1))
         if shown.mesh_format is not None:
             wanted = wanted.model_copy(update={"format": shown.mesh_format})

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import get_args
 
+from starlette.datastructures import Headers
+
 from service.contract import MAX_WAIT_S, MeshFormat
 from service.errors import InvalidParameter, NotAcceptable
 
@@ -44,6 +46,11 @@ class Representation:
 
 
 _WAIT_DIGITS = 6  # of a wait in seconds; more are far beyond the limit
+
+
+def accept_of(headers: Headers) -> str:
+    """The ``Accept`` of a request; empty where there is none."""
+    return ",".join(headers.getlist("accept"))
 
 
 def preferred_waiting(prefer: str, default_s: float) -> Waiting:
@@ -103,6 +110,21 @@ def preferred_mesh_format(accept: str) -> MeshFormat:
         if chosen is not None and chosen.mesh_format is not None:
             return chosen.mesh_format
     raise _not_acceptable(accept, MESH_TYPES.values())
+
+
+def check_accepts(accept: str, media_type: str) -> None:
+    """For what has one representation: whether the caller takes it.
+
+    Args:
+        accept: value of the ``Accept`` header; empty where there is none.
+        media_type: of what there is.
+
+    Raises:
+        NotAcceptable: the caller names other types alone.
+    """
+    kind = media_type.partition("/")[0]
+    if not {media_type, f"{kind}/*", "*/*"}.intersection(_by_quality(accept or "*/*")):
+        raise _not_acceptable(accept, (media_type,))
 
 
 def mesh_format_of(media_type: str) -> str | None:

@@ -7,8 +7,10 @@ in the state that the app's lifespan gives to the server, under ``METRICS_STATE`
 import asyncio
 import http
 import secrets
+import sys
 from typing import Any, ClassVar
 
+import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -71,6 +73,12 @@ class ProblemProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._too_slow)
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is there: of two hosts, a proxy may have trusted the other one (RFC 9112)."""
+        if name.lower() == b"host" and any(known == b"host" for known, _ in self.headers):
+            raise MalformedRequest("Host was given more than once.")
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._fruitless = 0
@@ -98,7 +106,8 @@ class ProblemProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             request_id = f"req_{secrets.token_hex(12)}"
             error = MalformedRequest(
-                msg, suggestion="Check the request line, the headers, and how the body is framed."
+                _cause(sys.exception()) or msg,
+                suggestion="Check the request line, the headers, and how the body is framed.",
             )
             self.transport.write(_refusal(error, request_id))
             self._record(error, request_id)
@@ -127,6 +136,16 @@ class ProblemProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def _cause(error: BaseException | None) -> str | None:
+    """What the parser says of what it stopped at; None where it was not the parser."""
+    match error:
+        case httptools.HttpParserCallbackError(__context__=MalformedRequest(detail=detail)):
+            return detail
+        case httptools.HttpParserError():
+            return f"This is no HTTP request: {error}."
+    return None
 
 
 def _refusal(error: MalformedRequest, request_id: str) -> bytes:

@@ -29,7 +29,7 @@ class LatentsSource:
 
     Attributes:
         parents: shapes that something made from the latents comes from.
-        shape: the record whose latents these are, unchanged; None for uploads and mixtures.
+        shape: the record whose latents these are, unchanged, be it named or uploaded.
         digest: tells uploads apart; empty where the request's parameters say it all.
         normalization: the user's frame to the canonical one.
         category: what the shape is, where that is known.
@@ -94,7 +94,7 @@ class LatentsSources:
         if (request.shape is None) == (upload is None):
             raise InvalidParameter(
                 "Latents are needed once: as shape, or as the body, not both or none.",
-                suggestion="Use ?shape=shp_..., or send a safetensors or npz file.",
+                suggestion="Name a shape as shape=shp_..., or send a safetensors or npz file.",
                 param="shape",
             )
         if upload is not None:
@@ -183,15 +183,24 @@ class LatentsSources:
             check_weights(model, upload.metadata.get("weights_sha256"))
         _check_seed(upload)
         data = upload.to_safetensors()
-        named = upload.metadata.get("shape")
-        parent = await self._queue.shape(named) if named else None
+        named = await self._queue.shape(upload.metadata.get("shape", ""))
+        parent = named if named is not None and named.tenant == tenant else None
+        unchanged = parent if parent and await self._is_stored(data, parent) else None
         return LatentsSource(
-            parents=(parent.id,) if parent and parent.tenant == tenant else (),
+            parents=(parent.id,) if parent else (),
+            shape=unchanged,
             normalization=_frame(upload),
             category=upload.metadata.get("category") or None,
-            data=data,
+            ref=unchanged.latents_ref if unchanged else None,
+            data=None if unchanged else data,
             digest=hashlib.sha256(data).hexdigest(),
         )
+
+    async def _is_stored(self, data: bytes, record: ShapeRecord) -> bool:
+        try:
+            return await self._blobs.get(record.latents_ref) == data
+        except BlobMissing:
+            return False
 
 
 def _frame(latents: LatentFile) -> Frame:

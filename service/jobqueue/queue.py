@@ -306,14 +306,15 @@ class JobQueue(Registry):
         )
         return bool(published)
 
-    async def retry(self, lease: Lease, error: dict[str, Any], delay_ms: int) -> None:
+    async def retry(self, lease: Lease, error: dict[str, Any]) -> None:
         """Give the attempt up and try again after a pause; out of attempts, fail with ``error``."""
+        pause_ms = self.limits.retry_pause_ms * 2 ** (lease.job.attempts - 1)
         await self._connection.run(
             "retry",
             lease.job.id,
             lease.token,
             json.dumps(error),
-            delay_ms,
+            pause_ms,
             self.limits.max_attempts,
             self.limits.job_retention_ms,
         )

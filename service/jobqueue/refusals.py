@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from service.errors import (
     DeadlineExceeded,
@@ -45,7 +45,16 @@ def _age(identifier: str, kept_ms: int) -> str | None:
     made = made_ms(identifier)
     if made is None or made + kept_ms > time.time() * 1000:
         return None
-    return f"it was made at {_moment(made)}, and is kept for {timedelta(milliseconds=kept_ms)}"
+    return f"it was made at {_moment(made)}, and is kept for {_span(kept_ms // 1000)}"
+
+
+def _span(seconds: int) -> str:
+    """A time in the largest unit that it is whole in: ``24 hours``, ``90 seconds``."""
+    for unit, size in (("hour", 3600), ("minute", 60)):
+        if seconds % size == 0 and seconds >= size:
+            count = seconds // size
+            return f"{count:,} {unit}" + ("" if count == 1 else "s")
+    return f"{seconds:,} seconds"
 
 
 def _moment(milliseconds: int) -> str:

@@ -78,7 +78,7 @@ class Execution:
         )
         for lease in self._take_all():
             _log(lease).warning("attempt_given_up", cause=cause)
-            await persistently(self._queue.retry, lease, error.to_dict(), delay_ms=0)
+            await persistently(self._queue.retry, lease, error.to_dict())
 
     async def release(self) -> None:
         """Give back the jobs that have no outcome; the attempts do not count."""

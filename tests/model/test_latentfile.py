@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from model.latentfile import LatentFile, LatentFileError
 
@@ -55,6 +55,22 @@ def test_round_trip_is_exact(latents: LatentFile, container: str) -> None:
         for level, vectors in latents.levels.items():
             assert back.levels[level].dtype == np.float32
             np.testing.assert_array_equal(back.levels[level], vectors)
+
+
+@pytest.mark.parametrize("container", ["safetensors", "npz"])
+def test_equal_latents_make_equal_bytes(latents: LatentFile, container: str) -> None:
+    reordered = LatentFile(
+        dict(sorted(latents.levels.items())), dict(sorted(METADATA.items(), reverse=True))
+    )
+    files = {getattr(one, f"to_{container}")() for one in (latents, latents, reordered)}
+    assert len(files) == 1
+
+
+def test_files_keep_text_of_all_alphabets() -> None:
+    metadata = {"category": "Schreibtisch für Ça 椅子", "model": 'a"b\\c'}
+    file = LatentFile({1: np.ones((1, 3), np.float32)}, metadata).to_safetensors()
+    assert LatentFile.from_bytes(file).metadata == metadata
+    assert load(file)["level1"].tolist() == [[1.0, 1.0, 1.0]]  # as the library reads it
 
 
 def test_files_of_others_need_no_metadata() -> None:

@@ -76,10 +76,16 @@ def test_a_lease_needs_two_beats() -> None:
 
 def test_the_queue_limits_are_those_of_the_settings() -> None:
     limits = GatewaySettings.from_environment(
-        queue_cap=7, tenant_cap=3, lease_s=1.5, job_retention_s=90, max_attempts=2
+        queue_cap=7,
+        tenant_cap=3,
+        lease_s=1.5,
+        job_retention_s=90,
+        max_attempts=2,
+        retry_pause_s=0.5,
     ).queue_limits
     assert (limits.queue_cap, limits.tenant_cap, limits.max_attempts) == (7, 3, 2)
     assert (limits.lease_ms, limits.job_retention_ms) == (1500, 90_000)
+    assert limits.retry_pause_ms == 500
 
 
 def test_data_go_to_the_users_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:

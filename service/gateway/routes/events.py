@@ -12,7 +12,7 @@ from service.errors import ErrorCode, InvalidParameter
 from service.gateway.events import EventKind, JobEvent
 from service.gateway.exchange import CallOf, file_response
 from service.gateway.head import head_alone
-from service.gateway.negotiation import MESH_TYPES
+from service.gateway.negotiation import MESH_TYPES, accept_of, check_accepts
 from service.gateway.openapi import EVENT_STREAM, LOOKUP_PROBLEMS, MESH_FILE, problems
 from service.gateway.state import GatewayOf
 
@@ -61,7 +61,11 @@ async def open_stream(gateway: GatewayOf, call: CallOf) -> AsyncIterator[None]:
 @router.get(
     "/jobs/{job_id}/events",
     response_class=Response,
-    responses={**EVENT_STREAM, **LOOKUP_PROBLEMS, **problems(ErrorCode.RATE_LIMITED)},
+    responses={
+        **EVENT_STREAM,
+        **LOOKUP_PROBLEMS,
+        **problems(ErrorCode.NOT_ACCEPTABLE, ErrorCode.RATE_LIMITED),
+    },
     dependencies=[Depends(open_stream)],
 )
 async def follow_job(
@@ -77,6 +81,7 @@ async def follow_job(
     begins with the present state, and ends with `done` or `error`; where the server ends before the
     job does, `retry` says when to come back, with `Last-Event-ID`.
     """
+    check_accepts(accept_of(request.headers), _MEDIA_TYPE)
     job = await gateway.jobs.get(job_id, call)
     if job.state.terminal and job.seq <= after:
         return Response(status_code=204)  # there is no more: browsers do not come back then

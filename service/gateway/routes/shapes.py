@@ -22,7 +22,7 @@ from service.gateway.exchange import (
     mesh_response,
 )
 from service.gateway.head import head_alone
-from service.gateway.negotiation import preferred_mesh_format
+from service.gateway.negotiation import accept_of, preferred_mesh_format
 from service.gateway.openapi import (
     LATENTS_FILE,
     LATENTS_PROBLEMS,
@@ -60,8 +60,8 @@ async def get_mesh(
     await refuse_body(exchange.request)
     shapes = exchange.gateway.shapes
     if "format" not in query.model_fields_set:
-        accept = ",".join(exchange.request.headers.getlist("accept"))
-        query = query.model_copy(update={"format": preferred_mesh_format(accept)})
+        preferred = preferred_mesh_format(accept_of(exchange.request.headers))
+        query = query.model_copy(update={"format": preferred})
     wanted = await shapes.mesh_request(shape_id, query, exchange.call)
     mesh = await shapes.cached_mesh(shape_id, wanted)
     if mesh is not None:

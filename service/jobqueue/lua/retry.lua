@@ -1,8 +1,8 @@
 -- Give up this attempt and try again after a pause; without attempts left the job fails with this error.
--- ARGV: job id, token, error, delay ms, max attempts, retention ms
+-- ARGV: job id, token, error, pause ms, max attempts, retention ms
 -- Returns 'queued' | 'failed' | 'canceled' | 'lost'
 local id, token, error = ARGV[1], ARGV[2], ARGV[3]
-local delay_ms, max_attempts, retention_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local pause_ms, max_attempts, retention_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 if not holds(id, token) then return 'lost' end
 
 local now = now_ms()
@@ -16,13 +16,13 @@ if tonumber(get(id, 'attempts')) >= max_attempts then
   return 'failed'
 end
 drop_own_entry(id)
-if delay_ms <= 0 then
+if pause_ms <= 0 then
   enqueue(id)
   return 'queued'
 end
 move(id, 'queued')
 redis.call('HSET', job_key(id), 'entry', '', 'token', '', 'nonce', '', 'started_ms', '',
   'stage', '', 'progress', 0, 'artifacts', '')
-redis.call('ZADD', DELAY, int(now + delay_ms), id)
+redis.call('ZADD', DELAY, int(now + pause_ms), id)
 announce(id)
 return 'queued'

@@ -26,6 +26,7 @@ from service.jobs import Job as Record
 from service.jobs import JobState, Stage
 from service.settings import GatewaySettings
 from tests.service.gateway.fakeworker import FakeWorker
+from tests.service.gateway.wire import code_of
 from tests.service.worker.jobs import job
 
 ASYNC = {"Prefer": "respond-async"}
@@ -270,6 +271,17 @@ async def test_the_events_of_an_unknown_job_are_a_404_and_bad_ids_a_422(
         answer = await client.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": bad.encode()})
         assert answer.status_code == 422
         assert answer.json()["param"] == "Last-Event-ID"
+
+
+async def test_events_are_not_sent_to_who_accepts_other_types_alone(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    path = f"/jobs/{await submit(client)}/events"
+    refused = await client.get(path, headers={"Accept": "application/json"})
+    assert code_of(refused) == (406, "not_acceptable")
+    assert refused.json()["param"] == "Accept"
+    answer = await client.get(path, headers={"Accept": "text/event-stream"})
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("name", ["0-32", "7-64"])

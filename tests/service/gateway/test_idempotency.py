@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from safetensors.numpy import save
 
+from model.latentfile import LatentFile
 from service.store.local import LocalBlobStore
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.wire import code_of, latents_bytes, sphere_bytes
+from tests.service.gateway.wire import code_of, generated, latents_bytes, sphere_bytes
 
 
 async def test_idempotency(client: httpx.AsyncClient, worker: FakeWorker) -> None:
@@ -48,6 +50,21 @@ async def test_every_operation_takes_a_key(client: httpx.AsyncClient, worker: Fa
         other = await client.post(f"{path.partition('?')[0]}?resolution=32", headers=headers)
         assert other.status_code == 422
     assert len(worker.seen) == 2
+
+
+async def test_a_key_holds_for_downloaded_latents(
+    client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    (shape,) = (await generated(client))["shapes"]
+    file = LatentFile.from_bytes((await client.get(f"/shapes/{shape['id']}/latents")).content)
+    file.levels[1][0, 0] += 1  # so that it is no shape that the server has
+    levels = {f"level{level}": vectors for level, vectors in file.levels.items()}
+    for path in ("/resample?seed=1", "/decode"):
+        headers = {"Idempotency-Key": f"key-of-{path}"}
+        # The library writes equal metadata in any order.
+        bodies = [save(levels, metadata=dict(file.metadata)) for _ in range(2)]
+        first, again = [await client.post(path, content=body, headers=headers) for body in bodies]
+        assert again.json()["id"] == first.json()["id"]
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])

@@ -61,6 +61,24 @@ async def test_decode_a_shape_makes_no_new_one(
     assert len(trimesh.load(io.BytesIO(response.content), file_type="stl").faces) == 80
 
 
+@pytest.mark.parametrize("container", ["safetensors", "npz"])
+async def test_decoding_downloaded_latents_makes_no_new_shape(
+    client: httpx.AsyncClient, worker: FakeWorker, container: str
+) -> None:
+    (parent,) = (await generated(client))["shapes"]
+    file = await client.get(f"/shapes/{parent['id']}/latents?format={container}")
+    (shape,) = (await client.post("/decode?resolution=128", content=file.content)).json()["shapes"]
+    assert (shape["id"], shape["parents"]) == (parent["id"], parent["parents"])
+    kept = (await client.get(f"/shapes/{parent['id']}")).json()
+    assert (kept["seed"], kept["category"]) == (parent["seed"], parent["category"])
+    latents = LatentFile.from_bytes(file.content)
+    latents.levels[1][0, 0] += 1
+    response = await client.post("/decode", content=latents.to_safetensors())
+    (child,) = response.json()["shapes"]
+    assert child["id"] != parent["id"]
+    assert child["parents"] == [parent["id"]]
+
+
 async def test_mixed_levels(client: httpx.AsyncClient, worker: FakeWorker) -> None:
     first, second = (await generated(client, n=2))["shapes"]
     response = await client.post(

@@ -9,6 +9,7 @@ from service.gateway.negotiation import (
     MESH_TYPES,
     Representation,
     Waiting,
+    check_accepts,
     mesh_format_of,
     preferred_representation,
     preferred_waiting,
@@ -71,6 +72,21 @@ def test_unacceptable(accept: str) -> None:
     assert caught.value.param == "Accept"
     for offered in ("application/json", *MESH_TYPES.values(), "application/zip"):
         assert offered in (caught.value.suggestion or "")
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["", "*/*", "text/*", "text/event-stream", "application/json, text/event-stream;q=0.1"],
+)
+def test_the_only_representation_is_accepted_by_name_or_range(accept: str) -> None:
+    check_accepts(accept, "text/event-stream")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream;q=0", "text/html", ","])
+def test_the_only_representation_is_named_where_it_is_not_accepted(accept: str) -> None:
+    with pytest.raises(NotAcceptable) as caught:
+        check_accepts(accept, "text/event-stream")
+    assert caught.value.suggestion == "Accept one of: text/event-stream."
 
 
 def test_the_format_parameter_narrows_a_range() -> None:

@@ -82,21 +82,35 @@ def problem_of(received: bytes) -> dict:
 
 
 @pytest.mark.parametrize(
-    "request_bytes",
+    ("request_bytes", "cause"),
     [
-        b"\0\1\2\r\n\r\n",
-        b"GET /livez HTTP/9.9\r\n\r\n",
-        b"GET /\xff HTTP/1.1\r\n\r\n",
-        b"GET http://elsewhere HTTP/1.1\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nX: \0\r\n\r\n",
-        b"POST /encode HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"POST /encode HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"POST /encode HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsolid\r\nzz\r\n",
+        (b"\0\1\2\r\n\r\n", "method"),
+        (b"GET /livez HTTP/9.9\r\n\r\n", "version"),
+        (b"GET /\xff HTTP/1.1\r\n\r\n", "url"),
+        (b"GET http://elsewhere HTTP/1.1\r\n\r\n", ""),
+        (b"GET /livez HTTP/1.1\r\nX: \0\r\n\r\n", "header value"),
+        (b"POST /encode HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "Duplicate"),
+        (
+            b"POST /encode HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "Transfer-Encoding",
+        ),
+        (
+            b"POST /encode HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsolid\r\nzz\r\n",
+            "chunk size",
+        ),
     ],
 )
-def test_what_is_no_http_is_a_problem(gateway_url: str, request_bytes: bytes) -> None:
+def test_what_is_no_http_is_a_problem(gateway_url: str, request_bytes: bytes, cause: str) -> None:
     problem = problem_of(answer(httpx.URL(gateway_url).port, request_bytes))
-    assert problem["detail"] == "Invalid HTTP request received."
+    assert problem["detail"].startswith("This is no HTTP request: ")
+    assert cause in problem["detail"]
+
+
+@pytest.mark.parametrize("other", [b"Host: localhost", b"host: elsewhere.example"])
+def test_a_request_has_one_host(gateway_url: str, other: bytes) -> None:
+    head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" + other + b"\r\n\r\n"
+    problem = problem_of(answer(httpx.URL(gateway_url).port, head))
+    assert problem["detail"] == "Host was given more than once."
 
 
 def count_of_refusals(gateway_url: str) -> float:
@@ -112,7 +126,7 @@ def test_what_is_no_http_is_counted_and_logged(gateway_url: str) -> None:
     (line,) = [each for each in logs if each["event"] == "request"]
     assert (line["status"], line["code"], line["detail"]) == (
         *(400, "malformed_request"),
-        "Invalid HTTP request received.",
+        problem["detail"],
     )
     assert line["request_id"] == problem["request_id"]
     assert count_of_refusals(gateway_url) == before + 1

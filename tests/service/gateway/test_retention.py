@@ -115,6 +115,7 @@ async def test_an_expired_job_says_so(client: httpx.AsyncClient) -> None:
         response = await client.request(method, f"/jobs/{old}{part}")
         assert code_of(response) == (404, "not_found")
         assert "has expired" in response.json()["detail"]
+        assert response.json()["detail"].endswith("and is kept for 24 hours.")
     assert "expired" not in (await client.get(f"/jobs/{young}")).json()["detail"]
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -9,7 +11,7 @@ from redis.asyncio import Redis
 from service.errors import ErrorCode, InternalError
 from service.jobqueue.lease import Beat
 from service.jobqueue.queue import JobQueue
-from service.jobs import JobState
+from service.jobs import JobState, QueueLimits
 from tests.service.jobqueue.worker import (
     LEASE_S,
     assert_nothing_is_left,
@@ -57,10 +59,10 @@ async def test_holding_a_job_is_no_attempt(queue: JobQueue) -> None:
     assert (await start(queue, "last")).job.attempts == 1
 
 
-async def test_a_retry_waits_then_runs_again(queue: JobQueue) -> None:
+async def test_a_retry_waits_then_runs_again(redis: Redis, limits: QueueLimits) -> None:
+    queue = JobQueue(redis, replace(limits, retry_pause_ms=60))
     job, _ = await queue.submit(new_job())
-    lease = await start(queue)
-    await queue.retry(lease, InternalError("child died").to_dict(), delay_ms=60)
+    await queue.retry(await start(queue), InternalError("child died").to_dict())
     waiting = await queue.get(job.id)
     assert waiting is not None
     assert (waiting.state, waiting.started_ms) == (JobState.QUEUED, None)
@@ -73,13 +75,24 @@ async def test_a_retry_waits_then_runs_again(queue: JobQueue) -> None:
     assert again.job.attempts == 2
 
 
+async def test_each_retry_waits_twice_as_long(redis: Redis, limits: QueueLimits) -> None:
+    queue = JobQueue(redis, replace(limits, retry_pause_ms=1_000_000, max_attempts=5))
+    job, _ = await queue.submit(new_job())
+    for pause_s in (1000, 2000, 4000):
+        await queue.retry(await start(queue), InternalError("child died").to_dict())
+        due = await redis.zscore("lg:delay", job.id)
+        assert due / 1000 - time.time() == pytest.approx(pause_s, abs=300)
+        await redis.zadd("lg:delay", {job.id: 0})
+        await queue.tick()
+
+
 async def test_a_retry_without_attempts_left_fails_with_its_error(
     queue: JobQueue, redis: Redis
 ) -> None:
     job, _ = await queue.submit(new_job())
     error = InternalError("child died").to_dict()
     for _ in range(3):
-        await queue.retry(await start(queue), error, delay_ms=0)
+        await queue.retry(await start(queue), error)
     done = await queue.get(job.id)
     assert done is not None
     assert (done.state, done.error) == (JobState.FAILED, error)
@@ -92,7 +105,7 @@ async def test_a_fenced_retry_changes_nothing(queue: JobQueue) -> None:
     frozen = await start(queue, "alice")
     await asyncio.sleep(LEASE_S)
     lease = await start(queue, "bob")
-    await queue.retry(frozen, InternalError("late").to_dict(), delay_ms=0)
+    await queue.retry(frozen, InternalError("late").to_dict())
     await queue.release(frozen)
     assert await queue.beat(lease, stage=None, progress=0.0) is Beat.OK
 

@@ -1,12 +1,13 @@
 """Canceling jobs that wait, are held, or run."""
 
 import asyncio
+from dataclasses import replace
 
 from redis.asyncio import Redis
 
 from service.errors import InternalError
 from service.jobqueue.queue import JobQueue
-from service.jobs import JobState
+from service.jobs import JobState, QueueLimits
 from tests.service.jobqueue.worker import (
     LEASE_S,
     assert_nothing_is_left,
@@ -31,9 +32,12 @@ async def test_a_held_job_that_was_canceled_cannot_be_claimed(queue: JobQueue) -
     assert await queue.claim("alice", entry) is None
 
 
-async def test_a_job_waiting_for_its_retry_can_be_canceled(queue: JobQueue, redis: Redis) -> None:
+async def test_a_job_waiting_for_its_retry_can_be_canceled(
+    redis: Redis, limits: QueueLimits
+) -> None:
+    queue = JobQueue(redis, replace(limits, retry_pause_ms=10_000))
     job, _ = await queue.submit(new_job())
-    await queue.retry(await start(queue), InternalError("x").to_dict(), delay_ms=10_000)
+    await queue.retry(await start(queue), InternalError("x").to_dict())
     assert (await queue.cancel(job.id)).state is JobState.CANCELED
     await assert_nothing_is_left(redis)
 

@@ -61,14 +61,17 @@ async def test_a_list_is_limited(queue: JobQueue) -> None:
         await queue.list_jobs(tenant="anonymous", limit=102)
 
 
-async def test_a_job_is_in_the_list_of_its_state_and_in_no_other(queue: JobQueue) -> None:
+async def test_a_job_is_in_the_list_of_its_state_and_in_no_other(
+    redis: Redis, limits: QueueLimits
+) -> None:
+    queue = JobQueue(redis, replace(limits, retry_pause_ms=10))
     await submitted(queue, 1)
     (job_id,) = (await states(queue))["queued"]
     lease = await start(queue)
     assert await states(queue) == {"running": [job_id]}
     await queue.release(lease)
     assert await states(queue) == {"queued": [job_id]}
-    await queue.retry(await start(queue), InternalError("x").to_dict(), delay_ms=10)
+    await queue.retry(await start(queue), InternalError("x").to_dict())
     assert await states(queue) == {"queued": [job_id]}
     await asyncio.sleep(0.02)
     await queue.tick()

@@ -55,7 +55,7 @@ def make(checkpoint: Checkpoint, store: LocalBlobStore) -> Iterator[Make]:
 
 @pytest.fixture
 def limits() -> QueueLimits:
-    return QueueLimits(lease_ms=15_000)
+    return QueueLimits(lease_ms=15_000, retry_pause_ms=0)
 
 
 @pytest.fixture(scope="session")
