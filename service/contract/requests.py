@@ -4,9 +4,9 @@ None as a field's default means: chosen by the service (``seed``), or the defaul
 model (``resolution``, ``steps``, ``guidance``).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from service.contract.words import SEED_MODULUS, LatentsFormat, MeshFormat, Space, StateName
@@ -14,34 +14,36 @@ from service.contract.words import SEED_MODULUS, LatentsFormat, MeshFormat, Spac
 _ShapeId = Annotated[str, Field(min_length=1, max_length=64, examples=["shp_01k9x0c2v7..."])]
 
 
-def _plain(value: object) -> object:
-    """Python's own way to write numbers is nobody else's: ``1_0`` is a slip, and not ten."""
-    if isinstance(value, str) and "_" in value:
-        raise PydanticCustomError("number_parsing", "Input should be a number in plain digits")
-    return value
-
-
-_Integer = Annotated[int, BeforeValidator(_plain)]
-_Number = Annotated[float, BeforeValidator(_plain)]
-
-
 class Request(BaseModel):
     """Base of all requests: immutable, unknown fields refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_python_digits(cls, value: object, info: ValidationInfo) -> object:
+        """Only Python writes ten as ``1_0``: from others it is a slip."""
+        if isinstance(value, str) and "_" in value and _is_number(cls, info.field_name):
+            raise PydanticCustomError("number_parsing", "Input should be a number in plain digits")
+        return value
+
+
+def _is_number(request: type[BaseModel], name: str | None) -> bool:
+    annotation = request.model_fields[name or ""].annotation
+    return bool({int, float}.intersection(get_args(annotation) or (annotation,)))
+
 
 class MeshRequest(Request):
     """How the mesh of a result is made."""
 
-    resolution: _Integer | None = Field(
+    resolution: int | None = Field(
         default=None,
         ge=32,
         le=512,
         description="Cells on each side of the extraction grid; default: the model's.",
     )
     format: MeshFormat = Field(default="glb", description="File format of the mesh.")
-    target_faces: _Integer | None = Field(
+    target_faces: int | None = Field(
         default=None,
         ge=4,
         le=10_000_000,
@@ -77,18 +79,18 @@ class SamplingRequest(Request):
         description="What to make, one of `GET /categories`; default: the parent's category"
         " when resampling, else no condition.",
     )
-    seed: _Integer | None = Field(
+    seed: int | None = Field(
         default=None,
         ge=0,
         lt=SEED_MODULUS,
         description="Same request and seed, same shape. Sample i has seed + i (modulo 2^64)."
         " Default: chosen at random and told in the answer.",
     )
-    n: _Integer = Field(default=1, ge=1, le=16, description="How many shapes to make.")
-    steps: _Integer | None = Field(
+    n: int = Field(default=1, ge=1, le=16, description="How many shapes to make.")
+    steps: int | None = Field(
         default=None, ge=2, le=128, description="Denoising steps of each level."
     )
-    guidance: _Number | None = Field(
+    guidance: float | None = Field(
         default=None,
         ge=0,
         le=100,
@@ -127,7 +129,7 @@ class GenerateRequest(SamplingRequest, MeshRequest):
 class ResampleRequest(LatentsRequest, SamplingRequest, PlacedMeshRequest):
     """Variants of a shape: the coarse levels stay, the finer ones are made anew."""
 
-    keep_level: _Integer = Field(
+    keep_level: int = Field(
         default=3, ge=2, le=3, description="Keep the levels from this one upwards."
     )
 
@@ -166,6 +168,6 @@ class JobsRequest(Request):
         pattern=r"^job_[0-9a-z]{26}$",
         description="Continue behind this job: the page's `next`.",
     )
-    limit: _Integer = Field(default=20, ge=1, le=100, description="Most jobs on the page.")
+    limit: int = Field(default=20, ge=1, le=100, description="Most jobs on the page.")
     order: Literal["asc", "desc"] = Field(default="desc", description="`desc`: newest first.")
     state: StateName | None = Field(default=None, description="Only jobs in this state.")
