@@ -136,7 +136,7 @@ class Job(Result):
     shapes: tuple[Shape, ...]
     timings_ms: dict[str, float]
     links: dict[str, str]
-    error: ErrorInfo | None
+    error: ErrorInfo | None = Field(description="Of a job that failed or was canceled.")
 
 
 class Artifact(Result):

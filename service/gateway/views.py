@@ -110,7 +110,7 @@ def failure_of(job: Job) -> ServiceError | None:
 
 def _error_info(job: Job) -> contract.ErrorInfo | None:
     failure = failure_of(job)
-    if failure is None or job.state is JobState.CANCELED:
+    if failure is None:
         return None
     return contract.ErrorInfo(
         code=failure.code,

@@ -61,7 +61,7 @@ export class Api {
     if (response.status !== 202) return response.blob();
     const job = parseJson(await response.text());
     for await (const { kind, data } of this.events(job.id, signal))
-      if (kind === "error") throw new Problem(data.error ?? { detail: "Making the file was canceled." });
+      if (kind === "error") throw new Problem(data.error);
     const made = await this.request(path, query, { signal });
     if (made.status !== 202) return made.blob();
     throw new Problem({ detail: "The file is not there yet.", suggestion: "Try again in a moment." });

@@ -241,6 +241,7 @@ async def test_a_failure_and_a_cancellation_end_with_error(
     canceled = [event async for event in events(client, job_id)]
     assert canceled[-1].kind == "error"
     assert canceled[-1].data["state"] == "canceled"
+    assert canceled[-1].data["error"]["code"] == "canceled"
 
 
 async def test_a_place_in_the_queue_is_told_when_it_changes(
