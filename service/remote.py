@@ -33,7 +33,14 @@ from model.cli.options import (
     variant_category_option,
 )
 from model.cli.shapes import shape_line
-from service.errors import AccessError, Canceled, RequestError, ServiceError, StateError
+from service.errors import (
+    AccessError,
+    Canceled,
+    EmptySurface,
+    RequestError,
+    ServiceError,
+    StateError,
+)
 
 if TYPE_CHECKING:
     from service.client import ClientError, Event, LagemClient, Result, Results
@@ -64,7 +71,7 @@ class RemoteCommand(OfflineCommand):
 
         try:
             return super().invoke(ctx)
-        except (RequestError, AccessError, StateError) as error:
+        except (RequestError, AccessError, StateError, EmptySurface) as error:
             raise ExpectedFailure(_one_line(error)) from error
         except (ServiceError, ClientError) as error:
             raise click.ClickException(_one_line(error)) from error

@@ -127,8 +127,10 @@ class Conversation:
             JobPending: the job goes on after ``seconds``; ``told`` is what the caller had asked.
         """
         job_id, end, pause = job_id_of(job), time.monotonic() + seconds, _FIRST_POLL_S
+        path = path_of("jobs", job_id)
         while True:
-            found = yield from self._get(Job, path_of("jobs", job_id))
+            call, policy = Call("GET", path), self._policy.within(end - time.monotonic())
+            found = parsed(Job, (yield from exchange(call, policy)))
             failure = failure_of(found)
             if failure is not None:
                 raise failure

@@ -3,13 +3,15 @@
 import contextlib
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import httpx
 
 from service.client.answers import error_of, problem_of, retry_after_of
 from service.client.effects import Call, Sleep, Steps, send
 from service.client.errors import ServerUnreachable
+from service.errors import ExecutionError
 
 _BUSY = frozenset({429, 503})
 _PROXY_FAILURES = frozenset({502, 504})
@@ -42,6 +44,10 @@ class RetryPolicy:
         for name in ("total_s", "first_delay_s", "max_delay_s"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+
+    def within(self, seconds: float) -> Self:
+        """The same, but no try begins later than ``seconds`` after the first one."""
+        return replace(self, total_s=min(self.total_s, max(seconds, 0.0)))
 
 
 @dataclass(slots=True)
@@ -99,14 +105,15 @@ def exchange(call: Call, policy: RetryPolicy) -> Steps[httpx.Response]:
 def worth_retrying(answer: Answer) -> bool:
     """Whether the same call may be answered otherwise later.
 
-    A refusal that names a job is that job's end, and the same call would find it again.
+    The error of an accepted job is that job's end, and the same call would find it again.
     """
     if isinstance(answer, httpx.TransportError):
         return True
-    problem = problem_of(answer)
     if answer.status_code in _PROXY_FAILURES:
-        return problem is None
-    return answer.status_code in _BUSY and (problem is None or problem.job is None)
+        return problem_of(answer) is None
+    if answer.status_code not in _BUSY:
+        return False
+    return not isinstance(error_of(answer), ExecutionError)
 
 
 def asked_delay(answer: Answer) -> float | None:

@@ -94,7 +94,7 @@ async def test_failures_are_one_line_and_say_by_their_code_whose_they_are(
     assert done.stderr == "Error: The category 'boat' is unknown. Use one of: table, chair.\n"
     worker.failure = EmptySurface("There is nothing.")
     done = await lagem("generate", "-o", tmp_path)
-    assert (done.exit_code, done.stderr) == (1, "Error: There is nothing.\n")
+    assert (done.exit_code, done.stderr) == (2, "Error: There is nothing.\n")
     done = await lagem("decode", tmp_path / "none.safetensors", "-o", tmp_path / "a.glb")
     assert done.exit_code == 2
     assert "No such file" in done.stderr

@@ -295,8 +295,8 @@ class Studio {
     this.strip.hide();
     if (back) this.open(back.id, turn).catch((problem) => turn.signal.aborted || this.notice.show(problem));
     else this.welcome();
-    if (job.error) this.notice.show({ ...job.error, request_id: null }, form);
-    else this.progress.say("Canceled.");
+    if (job.state === "canceled") this.progress.say("Canceled.");
+    else this.notice.show({ ...job.error, request_id: null }, form);
   }
 
   async cancel() {

@@ -15,6 +15,7 @@ from service.errors import (
     NoWorker,
     OutOfMemory,
     QueueFull,
+    QueueUnavailable,
     RateLimited,
     ServiceError,
 )
@@ -46,8 +47,9 @@ def busy(code: str, status: int, retry_after: str | None = "0", **fields: Any) -
         (busy("queue_full", 429), busy("no_worker", 503)),
         (Busy(502), Busy(504)),
         (Busy(429, NOW), lose),
+        (busy("queue_unavailable", 503, job="job_1"), lose),
     ],
-    ids=["refused", "answers lost", "busy", "a proxy's", "mixed"],
+    ids=["refused", "answers lost", "busy", "a proxy's", "mixed", "redis away while waiting"],
 )
 async def test_a_submission_is_tried_again_and_runs_once(
     connect: Connect, worker: FakeWorker, faults: tuple[Any, ...]
@@ -132,6 +134,20 @@ async def test_a_delay_longer_than_the_patience_is_not_begun(
         await client.generate()
     assert caught.value.retry_after == 3600
     assert len(flaky.requests) == 1
+
+
+async def test_waiting_for_a_job_tries_no_longer_than_the_time_it_has(
+    connect: Connect, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    flaky = Flaky()
+    client = await connect(transport=flaky)
+    job = await client.submit_generate()
+    flaky.always, flaky.path = busy("queue_unavailable", 503, "2"), job.id
+    with pytest.raises(QueueUnavailable):
+        await client.wait(job, timeout=1)
+    assert len([request for request in flaky.requests if job.id in request.url.path]) == 1
+    worker.open.set()
 
 
 async def test_a_job_that_ran_out_of_memory_is_not_asked_for_again(
