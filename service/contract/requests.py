@@ -4,7 +4,10 @@ None as a field's default means: chosen by the service (``seed``), or the defaul
 model (``resolution``, ``steps``, ``guidance``).
 """
 
-from typing import Annotated, Literal, get_args
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, LiteralString, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -14,6 +17,20 @@ from service.contract.words import SEED_MODULUS, LatentsFormat, MeshFormat, Spac
 _ShapeId = Annotated[str, Field(min_length=1, max_length=64, examples=["shp_01k9x0c2v7..."])]
 
 
+@dataclass(frozen=True, slots=True)
+class _Number:
+    name: LiteralString
+    pattern: re.Pattern[str]
+
+
+_NUMBERS: Mapping[type, _Number] = {
+    int: _Number("a whole number in plain digits", re.compile(r"-?[0-9]+")),
+    float: _Number(
+        "a number in plain digits", re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+    ),
+}
+
+
 class Request(BaseModel):
     """Base of all requests: immutable, unknown fields refused."""
 
@@ -21,16 +38,14 @@ class Request(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_python_digits(cls, value: object, info: ValidationInfo) -> object:
-        """Only Python writes ten as ``1_0``: from others it is a slip."""
-        if isinstance(value, str) and "_" in value and _is_number(cls, info.field_name):
-            raise PydanticCustomError("number_parsing", "Input should be a number in plain digits")
+    def _plain_digits(cls, value: object, info: ValidationInfo) -> object:
+        """Text is a number as everyone writes it: ``1_0`` and `` 1 `` are slips, and not Python."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        for kind in get_args(annotation) or (annotation,):
+            number = _NUMBERS.get(kind)
+            if number and isinstance(value, str) and not number.pattern.fullmatch(value):
+                raise PydanticCustomError("number_parsing", "Input should be " + number.name)
         return value
-
-
-def _is_number(request: type[BaseModel], name: str | None) -> bool:
-    annotation = request.model_fields[name or ""].annotation
-    return bool({int, float}.intersection(get_args(annotation) or (annotation,)))
 
 
 class MeshRequest(Request):

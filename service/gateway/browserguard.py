@@ -1,6 +1,7 @@
 """What keeps web pages of others from using a server that asks for no key."""
 
 import ipaddress
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import Forbidden, HostNotAllowed
 from service.gateway.problem import refuse
 
+_LOCAL_NAME = re.compile(r"[a-z0-9_-]*|([a-z0-9_-]+\.)*localhost\.?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -57,7 +59,7 @@ class HostGuard:
         if scope["type"] == "http":
             host = Headers(scope=scope).get("host", "")
             name = _name_of(host)
-            if not (_is_local(name) or name in self._allowed):
+            if not (_is_local(name) or name.removesuffix(".") in self._allowed):
                 error = HostNotAllowed(
                     f"This server does not answer to the Host {host[:200]!r}.",
                     suggestion="Call it as localhost; or its operator can name the host in"
@@ -70,23 +72,23 @@ class HostGuard:
 
 
 def _name_of(host: str) -> str:
-    """The name or address in a ``Host`` header: no port, no brackets, no last dot."""
+    """The name or address in a ``Host`` header: no port, no brackets."""
     name = host.strip().lower()
     if name.startswith("["):
         return name[1:].partition("]")[0]
-    return name.partition(":")[0].removesuffix(".")
+    return name.partition(":")[0]
 
 
 def _is_local(name: str) -> bool:
     """Whether no page of the internet can be called that.
 
-    Names without a dot belong to a machine or its own network; a request without ``Host`` (an
-    empty name) does not come from a browser.
+    Names without a dot, also at their end, belong to a machine or its own network; a request
+    without ``Host`` (an empty name) does not come from a browser.
     """
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
-        return "." not in name or name.endswith(".localhost")
+        return bool(_LOCAL_NAME.fullmatch(name))
 
 
 def _same_origin(headers: Headers) -> bool:

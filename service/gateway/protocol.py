@@ -73,14 +73,11 @@ class ProblemProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._too_slow)
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is there: of two hosts, a proxy may have trusted the other one (RFC 9112)."""
-        if name.lower() == b"host" and any(known == b"host" for known, _ in self.headers):
-            raise MalformedRequest("Host was given more than once.")
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """The head is there; of several hosts, a proxy may have trusted another one (RFC 9112)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise MalformedRequest(f"A request has one Host header, not {hosts}.")
         self._fruitless = 0
         self._forget_timer()
         super().on_headers_complete()

@@ -12,14 +12,21 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import structlog
+
 _START_TIMEOUT_S = 10.0
 _LOCK_TIMEOUT_S = 5.0
 _STOP_TIMEOUT_S = 10.0
+_WATCH_S = 0.1
+_RESTART_AFTER_S = 2.0
+"""Least time from one start to the next: what ended the server, as a full disk, may go on."""
+
 _SOCKET_PATH_LIMIT = 100
 """Bytes a unix socket's path may have (104 on macOS, 108 on Linux), with some room."""
 
@@ -86,8 +93,9 @@ class EmbeddedServer:
     """A server process that lives as long as this one, with its data in a folder.
 
     It listens on a unix socket only and writes every change to the disk before it answers, so a
-    later start on the same folder finds all jobs. Use as a context manager, or call ``start`` and
-    ``stop``; start it from the main thread, since it ends with the thread that started it.
+    later start on the same folder finds all jobs. Where it ends by itself, it is started again. Use
+    as a context manager, or call ``start`` and ``stop``; start it from the main thread, since it
+    ends with the thread that started it.
 
     Args:
         data_dir: folder for the data; made when it is missing, locked while in use.
@@ -98,6 +106,8 @@ class EmbeddedServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
         self._socket_folder: Path | None = None
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -116,6 +126,7 @@ class EmbeddedServer:
             EmbeddedServerError: it is not installed, the folder is in use, or it did not come up.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._stopping.clear()
         self._lock = _lock_folder(self._folder)
         if len(os.fsencode(self._folder / "valkey.sock")) > _SOCKET_PATH_LIMIT:
             self._socket_folder = Path(tempfile.mkdtemp(prefix="lagem-"))
@@ -125,10 +136,16 @@ class EmbeddedServer:
         except BaseException:
             self.stop()
             raise
+        self._watcher = threading.Thread(target=self._watch, name="embedded-server", daemon=True)
+        self._watcher.start()
         return self
 
     def stop(self) -> None:
         """Stop the server, if it runs; all data are on the disk already."""
+        if self._watcher is not None:
+            self._stopping.set()
+            self._watcher.join()
+            self._watcher = None
         if self._process is not None:
             self._process.terminate()
             try:
@@ -154,6 +171,10 @@ class EmbeddedServer:
     def _socket_path(self) -> Path:
         return (self._socket_folder or self._folder) / "valkey.sock"
 
+    @property
+    def _log(self) -> Path:
+        return self._folder / "server.log"
+
     def _spawn(self, lock: int) -> None:
         self._socket_path.unlink(missing_ok=True)
         options = {
@@ -165,7 +186,7 @@ class EmbeddedServer:
             "appendfsync": "always",
             "save": "",
             "maxmemory-policy": "noeviction",
-            "logfile": str(self._folder / "server.log"),
+            "logfile": str(self._log),
             "daemonize": "no",
         }
         command = [str(find_server())]
@@ -181,18 +202,33 @@ class EmbeddedServer:
             start_new_session=True,
         )
 
+    def _watch(self) -> None:
+        """Start the server again whenever it has ended, as from a full disk or a kill."""
+        log = structlog.get_logger("embedded")
+        started = time.monotonic()
+        while not self._stopping.wait(_WATCH_S):
+            process, lock = self._process, self._lock
+            if process is None or lock is None or process.poll() is None:
+                continue
+            log.error("embedded_server_ended", code=process.returncode, see=str(self._log))
+            if self._stopping.wait(started + _RESTART_AFTER_S - time.monotonic()):
+                return
+            started = time.monotonic()
+            self._spawn(lock)
+            with contextlib.suppress(EmbeddedServerError):  # then it has ended, or is slow
+                self._await_answer()
+                log.warning("embedded_server_restarted")
+
     def _await_answer(self) -> None:
         process = self._process
         end = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < end:
-            if process is None or process.poll() is not None:
+            if process is None or process.poll() is not None or self._stopping.is_set():
                 break
             if _answers(self._socket_path):
                 return
             time.sleep(0.01)
-        raise EmbeddedServerError(
-            f"the embedded server did not start: see {self._folder / 'server.log'}"
-        )
+        raise EmbeddedServerError(f"the embedded server did not start: see {self._log}")
 
 
 def _lock_folder(folder: Path) -> int:

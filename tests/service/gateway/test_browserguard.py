@@ -29,7 +29,16 @@ async def test_names_of_this_machine_are_answered(client: httpx.AsyncClient, hos
     "host",
     [
         *("page.example", "page.example:8000", "localhost.page.example", "127.0.0.1.page.example"),
-        *("10.0.0.1:8000", "0.0.0.0", "[fe80::1]:8000", "[page.example]", "page.example."),
+        *(
+            "10.0.0.1:8000",
+            "0.0.0.0",
+            "[fe80::1]:8000",
+            "[page.example]",
+            "page.example.",
+            "ai.",
+            "a,b",
+            "local host",
+        ),
     ],
 )
 async def test_other_names_are_refused(

@@ -42,6 +42,11 @@ async def test_every_operation_can_ask_every_sample(
         ("/generate?n=x", "invalid_parameter", "n"),
         ("/generate?seed=-1", "invalid_parameter", "seed"),
         ("/generate?seed=1_0", "invalid_parameter", "seed"),
+        ("/generate?seed=+1", "invalid_parameter", "seed"),
+        ("/generate?seed=1.0", "invalid_parameter", "seed"),
+        ("/generate?seed=%D9%A1", "invalid_parameter", "seed"),
+        ("/generate?seed=", "invalid_parameter", "seed"),
+        ("/generate?guidance=%201", "invalid_parameter", "guidance"),
         ("/generate?seed=1e1", "invalid_parameter", "seed"),
         ("/generate?guidance=1_0", "invalid_parameter", "guidance"),
         (f"/generate?seed={2**64}", "invalid_parameter", "seed"),
@@ -132,3 +137,22 @@ async def test_valid_parameters_are_listed(client: httpx.AsyncClient) -> None:
     for name in ("category", "seed", "n", "steps", "guidance", "resolution", "format"):
         assert name in problem["suggestion"]
     assert "keep_level" not in problem["suggestion"]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "value"),
+    [
+        ("seed=007", "seed", 7),
+        (f"seed={2**64 - 1}", "seed", 2**64 - 1),
+        ("guidance=1.5", "guidance", 1.5),
+        ("guidance=.5", "guidance", 0.5),
+        ("guidance=5.", "guidance", 5.0),
+        ("guidance=1e1", "guidance", 10.0),
+    ],
+)
+async def test_plain_numbers_are_read(
+    client: httpx.AsyncClient, worker: FakeWorker, query: str, name: str, value: float
+) -> None:
+    response = await client.post(f"/generate?{query}")
+    assert response.status_code == 200, response.text
+    assert response.json()["input"][name] == value

@@ -1,5 +1,7 @@
 """The embedded server: durable, exclusive, gone with its parent."""
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import QueueUnavailable
 from service.jobqueue import embedded
 from service.jobqueue.connection import connect
 from service.jobqueue.embedded import EmbeddedServer, EmbeddedServerError, redis_server
@@ -56,6 +59,29 @@ async def test_a_queue_outlives_its_servers_restart(tmp_path: Path) -> None:
         server.start()
         assert len(await take(queue)) == 1
         await redis.aclose()
+
+
+async def test_a_server_that_ends_by_itself_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_RESTART_AFTER_S", 0.0)
+    with EmbeddedServer(tmp_path) as server:
+        redis = connect(server.url)
+        queue = JobQueue(redis, QueueLimits())
+        job, _ = await queue.submit(new_job())
+        for _ in range(2):
+            killed = server.pid
+            assert killed is not None
+            os.kill(killed, signal.SIGKILL)
+            async with asyncio.timeout(30):
+                while server.pid == killed:  # noqa: ASYNC110 (a thread does it)
+                    await asyncio.sleep(0.01)
+                while True:
+                    with contextlib.suppress(QueueUnavailable):
+                        assert await queue.get(job.id) == job
+                        break
+        await redis.aclose()
+    assert server.pid is None
 
 
 async def test_writes_are_durable_and_never_evicted(redis_server: str) -> None:
