@@ -86,16 +86,19 @@ def problem_of(received: bytes) -> dict:
     [
         (b"\0\1\2\r\n\r\n", "method"),
         (b"GET /livez HTTP/9.9\r\n\r\n", "version"),
-        (b"GET /\xff HTTP/1.1\r\n\r\n", "url"),
-        (b"GET http://elsewhere HTTP/1.1\r\n\r\n", ""),
-        (b"GET /livez HTTP/1.1\r\nX: \0\r\n\r\n", "header value"),
-        (b"POST /encode HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "Duplicate"),
+        (b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", "url"),
+        (b"GET /livez NOTHTTP/1.1\r\n\r\n", "HTTP/"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", "header value"),
         (
-            b"POST /encode HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"POST /encode HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "Duplicate",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "Transfer-Encoding",
         ),
         (
-            b"POST /encode HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsolid\r\nzz\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsolid\r\nzz\r\n",
             "chunk size",
         ),
     ],
@@ -151,7 +154,7 @@ def test_a_server_without_metrics_logs_what_it_refuses(hasty_port: int) -> None:
         (b"GET /", b"a"),
         (b"GET /livez HTTP/1.1\r\nX: ", b"a"),
         (b"GET /livez HTTP/1.1\r\n", b"A: b\r\n"),
-        (b"POST /generate HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"),
+        (b"POST /generate HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"),
     ],
 )
 def test_a_head_that_goes_on_and_on_is_refused(gateway_url: str, start: bytes, more: bytes) -> None:
@@ -161,7 +164,12 @@ def test_a_head_that_goes_on_and_on_is_refused(gateway_url: str, start: bytes, m
 
 
 def test_a_head_of_many_pieces_is_read(gateway_url: str) -> None:
-    pieces = (b"GET /livez HTTP/1.1\r\nConn", b"ection: close\r\nX: ", b"a" * 30_000, b"\r\n\r\n")
+    pieces = (
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nConn",
+        b"ection: close\r\nX: ",
+        b"a" * 30_000,
+        b"\r\n\r\n",
+    )
     assert answer(httpx.URL(gateway_url).port, *pieces, pause=0.02).startswith(b"HTTP/1.1 200")
 
 
@@ -173,7 +181,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(
 
 
 def test_a_body_may_come_later_than_a_head_but_not_at_any_time(hasty_port: int) -> None:
-    head = b"POST / HTTP/1.1\r\nContent-Length: 9\r\nConnection: close\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nConnection: close\r\n\r\n"
     assert answer(hasty_port, head, *(b"abc",) * 3, pause=0.12).endswith(b"read")
     refused = answer(hasty_port, head.replace(b"Connection: close\r\n", b""), b"abc")
     assert refused.endswith(b"The body took more than 0.5 seconds to arrive.")
@@ -193,7 +201,9 @@ async def test_an_upload_that_breaks_off_is_no_defect(
     before = line((await client.get("/metrics")).text)
     with capture_logs() as logs:
         _, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(gateway_url).port)
-        writer.write(b"POST /encode HTTP/1.1\r\nContent-Length: 99\r\n" + form + b"\r\n--B\r\n")
+        writer.write(
+            b"POST /encode HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n" + form + b"\r\n--B\r\n"
+        )
         await writer.drain()
         await asyncio.sleep(0.1)
         writer.close()
