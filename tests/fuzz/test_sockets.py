@@ -56,7 +56,10 @@ REQUESTS = [
         b"Content-Length: %d" % len(FORM),
         body=FORM,
     ),
-    b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /models HTTP/1.1\r\nHost: a:b:c\r\nConnection: close\r\n\r\n",
+    (
+        b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+        b"GET /models HTTP/1.1\r\nHost: a:b:c\r\nConnection: close\r\n\r\n"
+    ),
 ]
 _HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n")
 

@@ -94,7 +94,7 @@ def problem_of(received: bytes) -> dict:
             "Duplicate",
         ),
         (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost:a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "Transfer-Encoding",
         ),
         (
