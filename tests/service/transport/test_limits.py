@@ -42,6 +42,7 @@ class Callers:
 
     def __init__(self, client: httpx.AsyncClient, channel: grpc.aio.Channel) -> None:
         self.client = client
+        self.channel = channel
         self.stub: Any = LagemServiceStub(channel)
 
     async def rest(self, key: str) -> tuple[str, dict[str, str]]:
