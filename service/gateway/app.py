@@ -18,6 +18,7 @@ from service.gateway.events import JobEvents
 from service.gateway.head import Head
 from service.gateway.ingest import MeshIngest
 from service.gateway.limits import IngestLimits
+from service.gateway.meshes import MeshMaking
 from service.gateway.middleware import Authentication, BodyLimit, Observation
 from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
@@ -163,6 +164,7 @@ async def _lifespan(
         catalogue = ModelCatalogue(queue)
         rates = Rates(redis, settings.caller_limits)
         jobs = JobService(queue, waiters, blobs, catalogue, ingest, metrics, rates)
+        shapes = ShapeService(queue, blobs)
         gateway = app.state.gateway = Gateway(
             settings=settings,
             access=access,
@@ -170,7 +172,8 @@ async def _lifespan(
             queue=queue,
             catalogue=catalogue,
             jobs=jobs,
-            shapes=ShapeService(queue, blobs),
+            shapes=shapes,
+            making=MeshMaking(jobs, shapes),
             events=JobEvents(jobs, waiters, draining),
             streams=OpenStreams(settings.stream_cap),
             draining=draining,

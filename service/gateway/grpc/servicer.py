@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from model.latentfile import LatentFile
-from service.contract import Artifact, DecodeRequest
-from service.errors import InternalError, NotFound
+from service.contract import Artifact
+from service.errors import NotFound
 from service.gateway.events import JobEvent
 from service.gateway.grpc import replies, translate
 from service.gateway.grpc.interceptors import Context, current_call
@@ -101,21 +101,18 @@ class LagemServicer(LagemServiceServicer):
     async def GetMesh(
         self, request: pb.GetMeshRequest, context: Context
     ) -> AsyncIterator[pb.GetMeshResponse]:
-        shapes, jobs = self._gateway.shapes, self._gateway.jobs
+        shapes, making = self._gateway.shapes, self._gateway.making
         wanted = await shapes.mesh_request(
             request.shape, translate.mesh_request(request), current_call()
         )
         mesh = await shapes.cached_mesh(request.shape, wanted)
         if mesh is None:
-            decode = DecodeRequest(shape=request.shape, **wanted.model_dump())
-            submit = partial(jobs.decode, decode, None)
+            submit = partial(making.submit, request.shape, wanted)
             job = await self._waiting(request, context).job(submit)
             if not job.state.terminal:
                 yield pb.GetMeshResponse(job=await self._view(job))
                 return
-            mesh = await shapes.cached_mesh(request.shape, wanted)
-            if mesh is None:
-                raise InternalError("The worker made no mesh.", job=job.id)
+            mesh = await making.made(request.shape, wanted, job)
         for chunk in in_chunks(mesh.data):
             yield pb.GetMeshResponse(chunk=chunk)
 

@@ -6,13 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.contract import (
-    DecodeRequest,
     LatentsFileRequest,
     Lineage,
     PlacedMeshRequest,
     ShapeDetail,
 )
-from service.errors import InternalError
 from service.gateway.etag import already_known
 from service.gateway.exchange import (
     CallOf,
@@ -104,14 +102,12 @@ async def get_tree(shape_id: str, gateway: GatewayOf, call: CallOf) -> Lineage:
 async def _decoded(shape_id: str, wanted: PlacedMeshRequest, exchange: Exchange) -> Response:
     """A mesh that is not there, by a job: it, or where the job goes on."""
     exchange.request.state.submits = True
-    decode = DecodeRequest(shape=shape_id, **wanted.model_dump())
-    submission = await exchange.gateway.jobs.decode(decode, None, exchange.call)
+    making = exchange.gateway.making
+    submission = await making.submit(shape_id, wanted, exchange.call)
     job = await exchange.finished(submission.job)
     if not job.state.terminal:
         return await exchange.accepted(job)
-    mesh = await exchange.gateway.shapes.cached_mesh(shape_id, wanted)
-    if mesh is None:
-        raise InternalError("The worker made no mesh.", job=job.id)
+    mesh = await making.made(shape_id, wanted, job)
     return _revalidated(exchange.request, mesh_response(mesh))
 
 
