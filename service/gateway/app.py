@@ -24,6 +24,7 @@ from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
 from service.gateway.preference import Preference
 from service.gateway.protocol import METRICS_STATE
+from service.gateway.quota import Quota
 from service.gateway.routes import docs, operations, page, shapes, system
 from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
@@ -123,6 +124,7 @@ def _surround(
     app.add_middleware(
         BodyLimit, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
     )
+    app.add_middleware(Quota)
     app.add_middleware(Authentication, access=access)
     if not access.needs_key:
         app.add_middleware(OriginGuard, allowed=settings.cors_origins)

@@ -19,7 +19,6 @@ from service.gateway.negotiation import (
     accept_of,
     preferred_representation,
 )
-from service.gateway.quota import quota_headers
 from service.gateway.shapes import MeshFile
 from service.gateway.state import Gateway, GatewayOf
 from service.gateway.submission import Call, Submission
@@ -96,18 +95,15 @@ class Exchange:
         Raises:
             ServiceError: the job's own, where it failed or was canceled.
         """
-        job = await self.finished(submission.job)
+        job = await self.finished(submission)
         if job.state.terminal:
             response = await self._result(job, shown)
         else:
             response = await self.accepted(job)
-        response.headers.update(await quota_headers(self.gateway.jobs, self.call))
         response.headers["Vary"] = "Accept, Prefer"
-        if submission.replayed:
-            response.headers["Idempotent-Replayed"] = "true"
         return response
 
-    async def finished(self, job: Job) -> Job:
+    async def finished(self, submission: Submission) -> Job:
         """The job when it has ended, or as it is after the time the caller wants to wait.
 
         The wait also ends when this process is to end. When the caller goes away, the job is
@@ -116,6 +112,7 @@ class Exchange:
         Raises:
             ServiceError: the job's own, where it failed or was canceled.
         """
+        job = submission.job
         waited = asyncio.create_task(self.gateway.jobs.wait(job, self.waiting.seconds))
         gone = asyncio.create_task(_disconnected(self.request))
         draining = asyncio.create_task(self.gateway.draining.wait())
@@ -133,6 +130,7 @@ class Exchange:
         failure = failure_of(job)
         if failure is not None:
             raise failure
+        self.request.state.replayed = submission.replayed  # told by service.gateway.quota
         return job
 
     async def accepted(self, job: Job) -> Response:
@@ -173,7 +171,7 @@ class Exchange:
 
 def exchange_of(request: Request, gateway: GatewayOf, call: CallOf, waiting: WaitingOf) -> Exchange:
     """The exchange that a request begins."""
-    request.state.submission = call
+    request.state.may_submit = True
     return Exchange(request, gateway, call, waiting)
 
 

@@ -104,7 +104,7 @@ async def _decoded(shape_id: str, wanted: PlacedMeshRequest, exchange: Exchange)
     exchange.request.state.submits = True
     making = exchange.gateway.making
     submission = await making.submit(shape_id, wanted, exchange.call)
-    job = await exchange.finished(submission.job)
+    job = await exchange.finished(submission)
     if not job.state.terminal:
         return await exchange.accepted(job)
     mesh = await making.made(shape_id, wanted, job)

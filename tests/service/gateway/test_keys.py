@@ -227,6 +227,49 @@ async def test_cached_meshes_cost_nothing_and_new_ones_do(
     assert code_of(response) == (429, "rate_limited")
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/generate?n=0", {}, 422),
+        ("/v1/generate?unknown=1", {}, 422),
+        ("/generate", {"Idempotency-Key": "k" * 300}, 422),
+        ("/generate", {"Accept": "text/html"}, 406),
+        ("/encode", {}, 400),
+        ("/encode", {}, 413),
+        ("/decode?shape=shp_none", {}, 404),
+    ],
+)
+async def test_refused_submissions_tell_the_limits(
+    alice: httpx.AsyncClient, worker: FakeWorker, path: str, headers: dict[str, str], status: int
+) -> None:
+    content = bytes(2**20 + 1) if status == 413 else b""
+    response = await alice.post(path, headers=headers, content=content)
+    assert response.status_code == status, response.text
+    assert limits_of(response)["live-jobs"] == {"r": "5"}
+
+
+async def test_meshes_made_on_demand_tell_the_limits_and_what_is_a_replay(
+    alice: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    made = (await alice.post("/generate?seed=7")).json()["shapes"][0]["id"]
+    path = f"/shapes/{made}/mesh?resolution=32"
+    worker.open.clear()
+    later = {"Idempotency-Key": "mine", "Prefer": "respond-async"}
+    first, again = [await alice.get(path, headers=later) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert limits_of(again)["live-jobs"] == {"r": "4"}
+    worker.open.set()
+    last = await alice.get(path, headers={"Idempotency-Key": "mine"})
+    other = await alice.get(f"/shapes/{made}/mesh?resolution=33")
+    assert (last.status_code, other.status_code) == (200, 200)
+    assert int(limits_of(other)["submissions"]["r"]) < int(limits_of(again)["submissions"]["r"])
+    cached = await alice.get(path)
+    assert "ratelimit" not in cached.headers
+    assert limits_of(await alice.get("/shapes/shp_none/mesh"))["live-jobs"] == {"r": "5"}
+
+
 async def test_too_many_live_jobs(alice: httpx.AsyncClient, worker: FakeWorker) -> None:
     worker.open.clear()
     headers = {"Prefer": "respond-async"}
