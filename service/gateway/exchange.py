@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -22,6 +24,7 @@ from service.gateway.negotiation import (
 from service.gateway.shapes import MeshFile
 from service.gateway.state import Gateway, GatewayOf
 from service.gateway.submission import Call, Submission
+from service.gateway.upload import Upload, has_body, received_upload
 from service.gateway.views import failure_of
 from service.jobs import Job
 
@@ -88,6 +91,23 @@ class Exchange:
         if shown.mesh_format is not None:
             wanted = wanted.model_copy(update={"format": shown.mesh_format})
         return wanted, shown
+
+    @asynccontextmanager
+    async def upload(self) -> AsyncIterator[Upload]:
+        """The body, which is gone when the context ends.
+
+        While it comes it is one of the streams that the caller may have; who may not submit
+        anything now need not send it.
+
+        Raises: as ``received_upload``, ``OpenStreams.opened`` and ``JobService.check_standing``.
+        """
+        async with AsyncExitStack() as stack:
+            with ExitStack() as receiving:
+                if has_body(self.request):
+                    receiving.enter_context(self.gateway.streams.opened(self.call))
+                    await self.gateway.jobs.check_standing(self.call)
+                upload = await stack.enter_async_context(received_upload(self.request))
+            yield upload
 
     async def answer(self, submission: Submission, shown: Representation) -> Response:
         """Wait for the job as long as the caller wants to, then tell how it is.

@@ -99,6 +99,21 @@ class JobService:
         self._sources = LatentsSources(queue, blobs)
         self._log = structlog.get_logger("gateway.jobs")
 
+    async def check_standing(self, call: Call) -> None:
+        """Before a body is read: whether the caller may submit anything now. Counts nothing.
+
+        A key may stand for a job that is there: then live jobs do not matter yet.
+
+        Raises:
+            RateLimited: the caller's rate is used up, or they have as many live jobs as one may.
+        """
+        async with self._counting_refusals():
+            standing, limits = await self.standing(call), self.caller_limits
+            if standing.submissions == 0:
+                raise refusals.too_fast(limits.per_minute, standing.next_s)
+            if standing.live_jobs == 0 and call.idempotency_key is None:
+                raise refusals.tenant_full(limits.live_jobs, await self.retry_after())
+
     async def encode(self, request: EncodeRequest, upload: Upload, call: Call) -> Submission:
         """Mesh to shape.
 
@@ -343,9 +358,14 @@ class JobService:
     @asynccontextmanager
     async def _admitting(self, call: Call, *, counted: bool = False) -> AsyncIterator[None]:
         """Around a submission: counts it against the caller's rate first, and any refusal."""
-        try:
+        async with self._counting_refusals():
             if not counted:
                 await self._rates.take(call.tenant)
+            yield
+
+    @asynccontextmanager
+    async def _counting_refusals(self) -> AsyncIterator[None]:
+        try:
             yield
         except ServiceError as error:
             self._metrics.jobs_rejected.labels(error.code).inc()

@@ -85,6 +85,13 @@ def upload_too_large(max_bytes: int) -> MeshTooLarge:
     )
 
 
+def has_body(request: Request) -> bool:
+    """Whether the head of a request announces a body (RFC 9112, 6.3)."""
+    return request.headers.get("content-length", "0").strip("0") != "" or (
+        "transfer-encoding" in request.headers
+    )
+
+
 async def refuse_body(request: Request) -> None:
     """Read a body that must be empty.
 

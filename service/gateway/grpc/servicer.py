@@ -41,6 +41,7 @@ class LagemServicer(LagemServiceServicer):
             with self._gateway.streams.opened(current_call()):
                 options = await received_options(messages, settings.upload_timeout_s)
                 wanted = translate.encode_request(options)
+                await jobs.check_standing(current_call())
                 chunks = received_chunks(
                     messages,
                     max_bytes=settings.max_upload_bytes,

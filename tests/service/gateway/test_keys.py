@@ -96,14 +96,41 @@ async def test_the_document_says_how_to_send_a_key(
     assert "security" not in (await client.get("/openapi.json")).json()
 
 
-async def test_a_stranger_is_refused_before_the_body(redis: Redis, keyed_url: str) -> None:
-    address = httpx.URL(keyed_url)
+async def answer_before_the_body(url: str, headers: bytes = b"") -> bytes:
+    """The status line of an answer to an upload that never comes."""
+    address = httpx.URL(url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(b"POST /encode HTTP/1.1\r\nHost: here\r\nContent-Length: 100000\r\n\r\n")
+    head = b"POST /encode HTTP/1.1\r\nHost: here\r\nContent-Length: 100000\r\n"
+    writer.write(head + headers + b"\r\n")
     status = await asyncio.wait_for(reader.readline(), 5)
     writer.close()
     await writer.wait_closed()
-    assert b" 401 " in status
+    return status
+
+
+async def test_a_stranger_is_refused_before_the_body(redis: Redis, keyed_url: str) -> None:
+    assert b" 401 " in await answer_before_the_body(keyed_url)
+
+
+async def test_who_may_not_submit_is_refused_before_the_body_which_counts_nothing(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, worker: FakeWorker, keyed_url: str
+) -> None:
+    for _ in range(RATE):
+        await alice.post("/generate?category=unicorn")
+    for _ in range(2):
+        told = await answer_before_the_body(keyed_url, f"X-API-Key: {ALICE}\r\n".encode())
+        assert b" 429 " in told
+    worker.open.clear()
+    later = {"Prefer": "respond-async"}
+    upload = {"content": sphere_bytes(), "headers": later | {"Idempotency-Key": "mine"}}
+    job = (await bob.post("/encode", **upload)).json()
+    for _ in range(4):
+        await bob.post("/generate", headers=later)
+    told = await answer_before_the_body(keyed_url, f"X-API-Key: {BOB}\r\n".encode())
+    assert b" 429 " in told
+    again = await bob.post("/encode", **upload)  # its key stands for a job that is there
+    assert (again.status_code, again.json()["id"]) == (202, job["id"])
+    worker.open.set()
 
 
 async def test_jobs_are_their_callers_own(

@@ -26,6 +26,7 @@ from tests.service.gateway.conftest import running_gateway
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import encode_messages, refusal_of_call
+from tests.service.transport.plain import enum_name
 
 ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
 RATE = 60
@@ -40,8 +41,11 @@ def keys() -> str:
 class Callers:
     """REST and gRPC of one gateway, for callers by key."""
 
-    def __init__(self, client: httpx.AsyncClient, channel: grpc.aio.Channel) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, channel: grpc.aio.Channel, gateway: Gateway
+    ) -> None:
         self.client = client
+        self.gateway = gateway
         self.channel = channel
         self.stub: Any = LagemServiceStub(channel)
 
@@ -75,7 +79,7 @@ async def gateway(settings: GatewaySettings, **changes: Any) -> AsyncIterator[Ca
             httpx.AsyncClient(base_url=url, timeout=20) as client,
             grpc.aio.insecure_channel(f"127.0.0.1:{opened[0].port}") as channel,
         ):
-            yield Callers(client, channel)
+            yield Callers(client, channel, opened[0]._gateway)
 
 
 async def use_up(redis: Redis, tenant: str) -> None:
@@ -99,6 +103,22 @@ async def test_who_is_too_fast_is_refused_and_after_the_told_wait_accepted(
         assert (await submit(ALICE))[0] == "ok"  # it is nobody else's limit
         await asyncio.sleep(wait_s)
         assert (await submit(BOB))[0] == "ok"
+
+
+async def test_who_is_too_fast_need_not_send_a_mesh(
+    settings: GatewaySettings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.gateway.grpc.interceptors._LINGER_S", 0.1)
+
+    async def stalled() -> AsyncIterator[pb.EncodeRequest]:
+        yield pb.EncodeRequest(options=pb.EncodeOptions())
+        await asyncio.Event().wait()
+
+    async with gateway(settings, api_keys=keys(), rate=1) as callers:
+        await use_up(redis, "bob")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await callers.stub.Encode(stalled(), metadata=(("x-api-key", BOB),))
+    assert refusal_of_call(caught.value).code == "rate_limited"
 
 
 async def told_delay_s(callers: Callers, key: str) -> int:
@@ -179,33 +199,64 @@ async def until_status(callers: Callers, key: str, job_id: str, status: int) -> 
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("skin", ["rest", "grpc"])
 async def test_an_upload_counts_while_it_comes_and_a_keys_streams_are_its_own(
-    settings: GatewaySettings, worker: FakeWorker
+    settings: GatewaySettings, worker: FakeWorker, skin: str
 ) -> None:
     worker.open.clear()
     half_sent, sent = asyncio.Event(), asyncio.Event()
 
-    async def slowly() -> AsyncIterator[pb.EncodeRequest]:
-        options, *chunks = encode_messages(sphere_bytes(), wait_s=30)
-        yield options
+    async def slowly(first: Any, *rest: Any) -> AsyncIterator[Any]:
+        yield first
         half_sent.set()
         await sent.wait()
-        for chunk in chunks:
-            yield chunk
+        for part in rest:
+            yield part
+
+    async def encode(callers: Callers) -> str:
+        data = sphere_bytes()
+        if skin == "rest":
+            headers = {"X-API-Key": ALICE, "Prefer": "wait=30"}
+            parts = slowly(data[:100], data[100:])
+            return (await callers.client.post("/encode", content=parts, headers=headers)).text
+        messages = slowly(*encode_messages(data, wait_s=30))
+        reply = await callers.stub.Encode(messages, metadata=(("x-api-key", ALICE),))
+        return enum_name(pb.JobState, reply.job.state)
 
     async with gateway(settings, stream_cap=1, api_keys=keys()) as callers:
         jobs = {key: await waiting_job(callers, key) for key in (ALICE, BOB)}
 
-        encoding = callers.stub.Encode(slowly(), metadata=(("x-api-key", ALICE),))
-        encoded = asyncio.ensure_future(encoding)
+        encoded = asyncio.create_task(encode(callers))
         await half_sent.wait()
-        await until_status(callers, ALICE, jobs[ALICE], 429)  # the stream is on its way
+        async with asyncio.timeout(5):
+            while True:
+                if callers.gateway.streams._open["alice"]:
+                    break
+                await asyncio.sleep(0.01)
+        await until_status(callers, ALICE, jobs[ALICE], 429)
         await until_status(callers, BOB, jobs[BOB], 200)
         sent.set()
         await until_status(callers, ALICE, jobs[ALICE], 200)
         assert not encoded.done()
         worker.open.set()
-        assert (await encoded).job.state == pb.JOB_STATE_SUCCEEDED
+        assert "succeeded" in await encoded
+
+
+async def test_an_upload_beyond_the_streams_is_refused_unread_over_rest(
+    settings: GatewaySettings, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    async with gateway(settings, stream_cap=1) as callers:
+        job_id = await waiting_job(callers)
+        async with callers.client.stream("GET", f"/jobs/{job_id}/events"):
+            refused = await callers.client.post("/encode", content=sphere_bytes())
+            assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+            later = {"Prefer": "respond-async"}
+            bodiless = await callers.client.post("/generate", headers=later)
+            assert bodiless.status_code == 202
+            unknown = await callers.client.post("/decode?shape=shp_none", headers=later)
+            assert unknown.status_code == 404  # without a body there is nothing to count
+        worker.open.set()
 
 
 @pytest.mark.parametrize(
