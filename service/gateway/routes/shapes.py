@@ -1,6 +1,5 @@
 """Shapes: record, mesh, latents, lineage."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,7 +10,7 @@ from service.contract import (
     PlacedMeshRequest,
     ShapeDetail,
 )
-from service.gateway.etag import already_known
+from service.gateway.etag import already_known, tag_of
 from service.gateway.exchange import (
     CallOf,
     Exchange,
@@ -63,7 +62,7 @@ async def get_mesh(
     wanted = await shapes.mesh_request(shape_id, query, exchange.call)
     mesh = await shapes.cached_mesh(shape_id, wanted)
     if mesh is not None:
-        response = _revalidated(exchange.request, mesh_response(mesh))
+        response = await _revalidated(exchange.request, mesh_response(mesh))
     elif exchange.request.state.head:
         response = head_alone(mesh_response(MeshFile(shape_id, wanted.format, b"")))
     else:
@@ -90,7 +89,7 @@ async def get_latents(
     """
     data = await gateway.shapes.latents(shape_id, query.format, call)
     response = file_response(data, "application/octet-stream", f"{shape_id}.{query.format}")
-    return _revalidated(request, response)
+    return await _revalidated(request, response)
 
 
 @router.get("/shapes/{shape_id}/tree", responses=LOOKUP_PROBLEMS)
@@ -108,12 +107,12 @@ async def _decoded(shape_id: str, wanted: PlacedMeshRequest, exchange: Exchange)
     if not job.state.terminal:
         return await exchange.accepted(job)
     mesh = await making.made(shape_id, wanted, job)
-    return _revalidated(exchange.request, mesh_response(mesh))
+    return await _revalidated(exchange.request, mesh_response(mesh))
 
 
-def _revalidated(request: Request, response: Response) -> Response:
+async def _revalidated(request: Request, response: Response) -> Response:
     """The response with an ETag, or 304 where the caller has these bytes already."""
-    tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    tag = await tag_of(bytes(response.body))
     if already_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
     response.headers["ETag"] = tag
