@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -96,18 +96,17 @@ class Exchange:
     async def upload(self) -> AsyncIterator[Upload]:
         """The body, which is gone when the context ends.
 
-        While it comes it is one of the streams that the caller may have; who may not submit
-        anything now need not send it.
+        Till then it is one of the streams that the caller may have: large bodies wait on the disk
+        for a process that reads them. Who may not submit anything now need not send it.
 
         Raises: as ``received_upload``, ``OpenStreams.opened`` and ``JobService.check_standing``.
         """
-        async with AsyncExitStack() as stack:
-            with ExitStack() as receiving:
-                if has_body(self.request):
-                    receiving.enter_context(self.gateway.streams.opened(self.call))
-                    await self.gateway.jobs.check_standing(self.call)
-                upload = await stack.enter_async_context(received_upload(self.request))
-            yield upload
+        with contextlib.ExitStack() as held:
+            if has_body(self.request):
+                held.enter_context(self.gateway.streams.opened(self.call))
+                await self.gateway.jobs.check_standing(self.call)
+            async with received_upload(self.request) as upload:
+                yield upload
 
     async def answer(self, submission: Submission, shown: Representation) -> Response:
         """Wait for the job as long as the caller wants to, then tell how it is.

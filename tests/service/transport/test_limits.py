@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,6 +20,7 @@ from redis.asyncio import Redis
 
 from service.gateway.grpc.metadata import peer_address
 from service.gateway.grpc.server import GrpcServer
+from service.gateway.ingest import MeshIngest
 from service.gateway.state import Gateway
 from service.pb import lagem_pb2 as pb
 from service.pb.lagem_pb2_grpc import LagemServiceStub
@@ -29,6 +32,7 @@ from tests.service.transport.drivers import encode_messages, refusal_of_call
 from tests.service.transport.plain import enum_name
 
 ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
+Parts = Callable[..., AsyncIterator[Any]]
 RATE = 60
 """A minute: a caller who has used it up waits for a second."""
 
@@ -199,35 +203,49 @@ async def until_status(callers: Callers, key: str, job_id: str, status: int) -> 
             await asyncio.sleep(0.02)
 
 
+async def encode(callers: Callers, skin: str, parts: Parts) -> str:
+    """What Alice is told of a mesh that she sends in these parts, when its job has ended."""
+    data = sphere_bytes()
+    if skin == "rest":
+        headers = {"X-API-Key": ALICE, "Prefer": "wait=30"}
+        body = parts(data[:100], data[100:])
+        return (await callers.client.post("/encode", content=body, headers=headers)).text
+    messages = parts(*encode_messages(data, wait_s=30))
+    reply = await callers.stub.Encode(messages, metadata=(("x-api-key", ALICE),))
+    return enum_name(pb.JobState, reply.job.state)
+
+
 @pytest.mark.parametrize("skin", ["rest", "grpc"])
-async def test_an_upload_counts_while_it_comes_and_a_keys_streams_are_its_own(
-    settings: GatewaySettings, worker: FakeWorker, skin: str
+async def test_an_upload_counts_until_it_is_read_and_a_keys_streams_are_its_own(
+    settings: GatewaySettings,
+    worker: FakeWorker,
+    skin: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     worker.open.clear()
-    half_sent, sent = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    half_sent, sent, reading, read = (threading.Event() for _ in range(4))
 
     async def slowly(first: Any, *rest: Any) -> AsyncIterator[Any]:
         yield first
         half_sent.set()
-        await sent.wait()
+        await asyncio.to_thread(sent.wait)
         for part in rest:
             yield part
 
-    async def encode(callers: Callers) -> str:
-        data = sphere_bytes()
-        if skin == "rest":
-            headers = {"X-API-Key": ALICE, "Prefer": "wait=30"}
-            parts = slowly(data[:100], data[100:])
-            return (await callers.client.post("/encode", content=parts, headers=headers)).text
-        messages = slowly(*encode_messages(data, wait_s=30))
-        reply = await callers.stub.Encode(messages, metadata=(("x-api-key", ALICE),))
-        return enum_name(pb.JobState, reply.job.state)
+    async def read_slowly(self: MeshIngest, *args: Any, **options: Any) -> Any:
+        reading.set()
+        await asyncio.to_thread(read.wait)
+        return await actual(self, *args, **options)
 
+    actual = MeshIngest.read
+    monkeypatch.setattr(MeshIngest, "read", read_slowly)
     async with gateway(settings, stream_cap=1, api_keys=keys()) as callers:
         jobs = {key: await waiting_job(callers, key) for key in (ALICE, BOB)}
 
-        encoded = asyncio.create_task(encode(callers))
-        await half_sent.wait()
+        encoded = asyncio.create_task(encode(callers, skin, slowly))
+        await asyncio.to_thread(half_sent.wait)
         async with asyncio.timeout(5):
             while True:
                 if callers.gateway.streams._open["alice"]:
@@ -236,10 +254,19 @@ async def test_an_upload_counts_while_it_comes_and_a_keys_streams_are_its_own(
         await until_status(callers, ALICE, jobs[ALICE], 429)
         await until_status(callers, BOB, jobs[BOB], 200)
         sent.set()
+        await asyncio.to_thread(reading.wait)
+        await until_status(callers, ALICE, jobs[ALICE], 429)
+        assert len(uploads_in(tmp_path)) == 1
+        read.set()
         await until_status(callers, ALICE, jobs[ALICE], 200)
+        assert uploads_in(tmp_path) == []
         assert not encoded.done()
         worker.open.set()
         assert "succeeded" in await encoded
+
+
+def uploads_in(folder: Path) -> list[Path]:
+    return list(folder.glob("lagem-upload-*"))
 
 
 async def test_an_upload_beyond_the_streams_is_refused_unread_over_rest(
