@@ -241,7 +241,10 @@ async def test_an_upload_counts_until_it_is_read_and_a_keys_streams_are_its_own(
 
     actual = MeshIngest.read
     monkeypatch.setattr(MeshIngest, "read", read_slowly)
-    async with gateway(settings, stream_cap=1, api_keys=keys()) as callers:
+    async with (
+        gateway(settings, stream_cap=1, api_keys=keys()) as callers,
+        at_last(sent.set, read.set, worker.open.set),
+    ):
         jobs = {key: await waiting_job(callers, key) for key in (ALICE, BOB)}
 
         encoded = asyncio.create_task(encode(callers, skin, slowly))
@@ -263,6 +266,16 @@ async def test_an_upload_counts_until_it_is_read_and_a_keys_streams_are_its_own(
         assert not encoded.done()
         worker.open.set()
         assert "succeeded" in await encoded
+
+
+@asynccontextmanager
+async def at_last(*releases: Callable[[], None]) -> AsyncIterator[None]:
+    """So that a test that fails ends."""
+    try:
+        yield
+    finally:
+        for release in releases:
+            release()
 
 
 def uploads_in(folder: Path) -> list[Path]:
