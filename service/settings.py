@@ -163,7 +163,7 @@ class GatewaySettings(Settings):
     stream_cap: int = Field(
         default=64,
         ge=1,
-        description="Open event streams and gRPC uploads of one key, without keys of one address.",
+        description="Open event streams and uploads of one key, without keys of one address.",
     )
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_names)] = Field(
         default=(),

@@ -18,11 +18,13 @@ from service.gateway.events import JobEvents
 from service.gateway.head import Head
 from service.gateway.ingest import MeshIngest
 from service.gateway.limits import IngestLimits
+from service.gateway.meshes import MeshMaking
 from service.gateway.middleware import Authentication, BodyLimit, Observation
 from service.gateway.openapi import PROBLEMS, TAGS, document
 from service.gateway.parameters import check_parameter_names
 from service.gateway.preference import Preference
 from service.gateway.protocol import METRICS_STATE
+from service.gateway.quota import Quota
 from service.gateway.routes import docs, operations, page, shapes, system
 from service.gateway.routes import events as event_routes
 from service.gateway.routes import jobs as job_routes
@@ -122,6 +124,7 @@ def _surround(
     app.add_middleware(
         BodyLimit, max_bytes=settings.max_upload_bytes, max_seconds=settings.upload_timeout_s
     )
+    app.add_middleware(Quota)
     app.add_middleware(Authentication, access=access)
     if not access.needs_key:
         app.add_middleware(OriginGuard, allowed=settings.cors_origins)
@@ -163,6 +166,7 @@ async def _lifespan(
         catalogue = ModelCatalogue(queue)
         rates = Rates(redis, settings.caller_limits)
         jobs = JobService(queue, waiters, blobs, catalogue, ingest, metrics, rates)
+        shapes = ShapeService(queue, blobs)
         gateway = app.state.gateway = Gateway(
             settings=settings,
             access=access,
@@ -170,7 +174,8 @@ async def _lifespan(
             queue=queue,
             catalogue=catalogue,
             jobs=jobs,
-            shapes=ShapeService(queue, blobs),
+            shapes=shapes,
+            making=MeshMaking(jobs, shapes),
             events=JobEvents(jobs, waiters, draining),
             streams=OpenStreams(settings.stream_cap),
             draining=draining,

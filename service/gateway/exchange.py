@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -19,10 +21,10 @@ from service.gateway.negotiation import (
     accept_of,
     preferred_representation,
 )
-from service.gateway.quota import quota_headers
 from service.gateway.shapes import MeshFile
 from service.gateway.state import Gateway, GatewayOf
 from service.gateway.submission import Call, Submission
+from service.gateway.upload import Upload, has_body, received_upload
 from service.gateway.views import failure_of
 from service.jobs import Job
 
@@ -90,24 +92,37 @@ class Exchange:
             wanted = wanted.model_copy(update={"format": shown.mesh_format})
         return wanted, shown
 
+    @asynccontextmanager
+    async def upload(self) -> AsyncIterator[Upload]:
+        """The body, which is gone when the context ends.
+
+        Till then it is one of the streams that the caller may have: large bodies wait on the disk
+        for a process that reads them. Who may not submit anything now need not send it.
+
+        Raises: as ``received_upload``, ``OpenStreams.opened`` and ``JobService.check_standing``.
+        """
+        with contextlib.ExitStack() as held:
+            if has_body(self.request):
+                held.enter_context(self.gateway.streams.opened(self.call))
+                await self.gateway.jobs.check_standing(self.call)
+            async with received_upload(self.request) as upload:
+                yield upload
+
     async def answer(self, submission: Submission, shown: Representation) -> Response:
         """Wait for the job as long as the caller wants to, then tell how it is.
 
         Raises:
             ServiceError: the job's own, where it failed or was canceled.
         """
-        job = await self.finished(submission.job)
+        job = await self.finished(submission)
         if job.state.terminal:
             response = await self._result(job, shown)
         else:
             response = await self.accepted(job)
-        response.headers.update(await quota_headers(self.gateway.jobs, self.call))
         response.headers["Vary"] = "Accept, Prefer"
-        if submission.replayed:
-            response.headers["Idempotent-Replayed"] = "true"
         return response
 
-    async def finished(self, job: Job) -> Job:
+    async def finished(self, submission: Submission) -> Job:
         """The job when it has ended, or as it is after the time the caller wants to wait.
 
         The wait also ends when this process is to end. When the caller goes away, the job is
@@ -116,6 +131,7 @@ class Exchange:
         Raises:
             ServiceError: the job's own, where it failed or was canceled.
         """
+        job = submission.job
         waited = asyncio.create_task(self.gateway.jobs.wait(job, self.waiting.seconds))
         gone = asyncio.create_task(_disconnected(self.request))
         draining = asyncio.create_task(self.gateway.draining.wait())
@@ -133,6 +149,7 @@ class Exchange:
         failure = failure_of(job)
         if failure is not None:
             raise failure
+        self.request.state.replayed = submission.replayed  # told by service.gateway.quota
         return job
 
     async def accepted(self, job: Job) -> Response:
@@ -173,7 +190,7 @@ class Exchange:
 
 def exchange_of(request: Request, gateway: GatewayOf, call: CallOf, waiting: WaitingOf) -> Exchange:
     """The exchange that a request begins."""
-    request.state.submission = call
+    request.state.may_submit = True
     return Exchange(request, gateway, call, waiting)
 
 

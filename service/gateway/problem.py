@@ -19,8 +19,6 @@ from service.errors import (
     ServiceError,
     Unauthenticated,
 )
-from service.gateway.quota import quota_headers
-from service.gateway.state import gateway_of
 from service.gateway.validation import invalid_parameters
 
 MEDIA_TYPE = "application/problem+json"
@@ -79,12 +77,8 @@ def _respond(request: Request, error: ServiceError) -> Response:
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    response = _respond(request, error)
-    # Redis, where it does not answer, is not asked once more.
-    if hasattr(request.state, "submission") and not isinstance(error, QueueUnavailable):
-        jobs = gateway_of(request).jobs
-        response.headers.update(await quota_headers(jobs, request.state.submission))
-    return response
+    request.state.unanswered = isinstance(error, QueueUnavailable)
+    return _respond(request, error)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

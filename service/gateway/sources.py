@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.latentfile import LatentFile, LatentFileError
 from service.contract import SEED_MODULUS, DecodeRequest, Frame, LatentsRequest, Model
@@ -142,7 +143,7 @@ class LatentsSources:
             for record in records.values():
                 check_weights(model, record.meta["model"]["weights_sha256"])
         mixed = LatentFile(
-            {level: (await self.load(record)).levels[level] for level, record in records.items()}
+            {level: await self._level(record, level) for level, record in records.items()}
         )
         check_sizes(model, mixed)
         return LatentsSource(
@@ -169,6 +170,17 @@ class LatentsSources:
             return await asyncio.to_thread(LatentFile.from_safetensors, data)
         except LatentFileError as error:
             raise InternalError(f"The stored latents of {record.id} are broken.") from error
+
+    async def _level(self, record: ShapeRecord, level: int) -> NDArray[np.float32]:
+        """One level of a shape; what other weights made may have others."""
+        levels = (await self.load(record)).levels
+        if level not in levels:
+            raise InvalidLatents(
+                f"The shape {record.id} has no level {level}: its levels are {sorted(levels)}.",
+                suggestion="Name one that a model with the loaded one's levels made.",
+                param=f"level{level}",
+            )
+        return levels[level]
 
     async def _require_blob(self, record: ShapeRecord) -> None:
         if not await self._blobs.exists(record.latents_ref):

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from service.gateway.access import Access
 from service.gateway.catalogue import ModelCatalogue
 from service.gateway.events import JobEvents
+from service.gateway.meshes import MeshMaking
 from service.gateway.shapes import ShapeService
 from service.gateway.streams import OpenStreams
 from service.gateway.submission import JobService
@@ -31,6 +32,7 @@ class Gateway:
     catalogue: ModelCatalogue
     jobs: JobService
     shapes: ShapeService
+    making: MeshMaking
     events: JobEvents
     streams: OpenStreams
     draining: asyncio.Event

@@ -4,8 +4,6 @@ Nothing here knows of HTTP. A request arrives as its contract model and, where i
 input; it is checked against the loaded model, gets its defaults, and becomes a queued job.
 """
 
-import hashlib
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ import structlog
 from model.latentfile import LatentFile
 from service import contract
 from service.contract import (
-    MOST_EXHAUSTIVE_CELLS,
     DecodeRequest,
     EncodeRequest,
     GenerateRequest,
@@ -24,12 +21,12 @@ from service.contract import (
     JobsRequest,
     MeshFormat,
     Model,
-    Request,
     ResampleRequest,
 )
-from service.errors import InvalidParameter, NotFound, QueueUnavailable, ServiceError
+from service.errors import NotFound, QueueUnavailable, ServiceError
 from service.gateway.catalogue import ModelCatalogue, check_category, check_keep_level
 from service.gateway.ingest import MeshIngest
+from service.gateway.jobparams import batch_key, idempotency, origin, resolved
 from service.gateway.sources import LatentsSource, LatentsSources
 from service.gateway.upload import Upload
 from service.gateway.views import job_view
@@ -40,7 +37,6 @@ from service.jobqueue.waiters import JobWaiters
 from service.jobs import (
     ANONYMOUS,
     CallerLimits,
-    IdempotencyKey,
     Job,
     JobState,
     NewJob,
@@ -50,14 +46,6 @@ from service.jobs import (
 from service.store.blobs import BlobMissing, BlobStore
 from service.store.refs import input_latents_ref, points_ref
 from service.telemetry import GatewayMetrics, LogField
-
-_CHOSEN_SEED_BITS = 53
-"""Seeds chosen here survive a JSON parser that reads numbers as doubles, as browsers do."""
-
-_INPUT_FIELDS = {"filename", "shape", "any_weights", "level3", "level2", "level1"}
-"""Fields that say what a job starts from: it keeps that in another form."""
-
-_BATCH_FIELDS = ("steps", "guidance", "keep_level", "resolution")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +99,21 @@ class JobService:
         self._sources = LatentsSources(queue, blobs)
         self._log = structlog.get_logger("gateway.jobs")
 
+    async def check_standing(self, call: Call) -> None:
+        """Before a body is read: whether the caller may submit anything now. Counts nothing.
+
+        A key may stand for a job that is there: then live jobs do not matter yet.
+
+        Raises:
+            RateLimited: the caller's rate is used up, or they have as many live jobs as one may.
+        """
+        async with self._counting_refusals():
+            standing, limits = await self.standing(call), self.caller_limits
+            if standing.submissions == 0:
+                raise refusals.too_fast(limits.per_minute, standing.next_s)
+            if standing.live_jobs == 0 and call.idempotency_key is None:
+                raise refusals.tenant_full(limits.live_jobs, await self.retry_after())
+
     async def encode(self, request: EncodeRequest, upload: Upload, call: Call) -> Submission:
         """Mesh to shape.
 
@@ -123,7 +126,7 @@ class JobService:
             model = await self._catalogue.model_for("encode")
             name = request.filename or upload.name
             mesh = await self._ingest.read(upload.path, hint=name or upload.hint)
-            params = _resolved(request, model) | {
+            params = resolved(request, model) | {
                 "normalization": mesh.normalization.model_dump(),
                 "source": {
                     "filename": name,
@@ -138,9 +141,11 @@ class JobService:
                 operation=Operation.ENCODE,
                 params=params,
                 input_ref=points_ref(job_id),
-                batch_key=_batch_key(Operation.ENCODE, params, model),
+                batch_key=batch_key(Operation.ENCODE, params, model),
                 tenant=call.tenant,
-                idempotency=_idempotency(Operation.ENCODE, request, upload.sha256, call),
+                idempotency=idempotency(
+                    Operation.ENCODE, request, upload.sha256, call.idempotency_key
+                ),
                 request_id=call.request_id,
                 deadline_ms=call.deadline_ms,
                 preprocess_ms=mesh.milliseconds,
@@ -157,13 +162,13 @@ class JobService:
         async with self._admitting(call):
             model = await self._catalogue.model_for("generate")
             check_category(model, request.category)
-            params = _resolved(request, model)
+            params = resolved(request, model)
             job = NewJob(
                 operation=Operation.GENERATE,
                 params=params,
-                batch_key=_batch_key(Operation.GENERATE, params, model),
+                batch_key=batch_key(Operation.GENERATE, params, model),
                 tenant=call.tenant,
-                idempotency=_idempotency(Operation.GENERATE, request, "", call),
+                idempotency=idempotency(Operation.GENERATE, request, "", call.idempotency_key),
                 request_id=call.request_id,
                 deadline_ms=call.deadline_ms,
             )
@@ -183,7 +188,7 @@ class JobService:
             check_keep_level(model, request.keep_level)
             check_category(model, request.category)
             source = await self._sources.one(request, latents, model, call.tenant)
-            params = _resolved(request, model) | _origin(source)
+            params = resolved(request, model) | origin(source)
             if request.category is None and source.category in model.categories:
                 params["category"] = source.category
             return await self._submit_latents(
@@ -191,19 +196,26 @@ class JobService:
             )
 
     async def decode(
-        self, request: DecodeRequest, latents: LatentFile | None, call: Call
+        self,
+        request: DecodeRequest,
+        latents: LatentFile | None,
+        call: Call,
+        *,
+        counted: bool = False,
     ) -> Submission:
         """The mesh of a shape, of uploaded latents, or of levels of several shapes.
 
+        ``counted``: against the caller's rate, by an earlier call of this.
+
         Raises: as ``resample``.
         """
-        async with self._admitting(call):
+        async with self._admitting(call, counted=counted):
             model = await self._catalogue.model_for("decode")
             if request.mix:
                 source = await self._sources.mixed(request, latents, model, call.tenant)
             else:
                 source = await self._sources.one(request, latents, model, call.tenant)
-            params = _resolved(request, model) | _origin(source)
+            params = resolved(request, model) | origin(source)
             if source.shape is not None:
                 # The latents are those of a known shape: it gets a mesh, and no new shape is made.
                 params |= {"shape": source.shape.id, "parents": source.shape.parents}
@@ -311,9 +323,9 @@ class JobService:
             operation=operation,
             params=params,
             input_ref=source.ref or input_latents_ref(job_id),
-            batch_key=_batch_key(operation, params, model),
+            batch_key=batch_key(operation, params, model),
             tenant=call.tenant,
-            idempotency=_idempotency(operation, request, source.digest, call),
+            idempotency=idempotency(operation, request, source.digest, call.idempotency_key),
             request_id=call.request_id,
             deadline_ms=call.deadline_ms,
         )
@@ -344,55 +356,17 @@ class JobService:
             await self._blobs.delete(ref)
 
     @asynccontextmanager
-    async def _admitting(self, call: Call) -> AsyncIterator[None]:
+    async def _admitting(self, call: Call, *, counted: bool = False) -> AsyncIterator[None]:
         """Around a submission: counts it against the caller's rate first, and any refusal."""
+        async with self._counting_refusals():
+            if not counted:
+                await self._rates.take(call.tenant)
+            yield
+
+    @asynccontextmanager
+    async def _counting_refusals(self) -> AsyncIterator[None]:
         try:
-            await self._rates.take(call.tenant)
             yield
         except ServiceError as error:
             self._metrics.jobs_rejected.labels(error.code).inc()
             raise
-
-
-def _resolved(request: Request, model: Model) -> dict[str, Any]:
-    """The request with every default filled in: what the worker reads and the job echoes.
-
-    Raises:
-        InvalidParameter: it asks for more than a worker should do at once.
-    """
-    params = request.model_dump(exclude=_INPUT_FIELDS)
-    for name, value in model.defaults.model_dump().items():
-        if name in params and params[name] is None:
-            params[name] = value
-    if "seed" in params and params["seed"] is None:
-        params["seed"] = secrets.randbits(_CHOSEN_SEED_BITS)
-    cells = params.get("n", 1) * params["resolution"] ** 3
-    if params["exhaustive"] and cells > MOST_EXHAUSTIVE_CELLS:
-        raise InvalidParameter(
-            f"n and resolution make {cells:,} cells, and {MOST_EXHAUSTIVE_CELLS:,} is the most to"
-            " be asked exhaustively.",
-            suggestion="Ask for fewer shapes, a lower resolution, or leave exhaustive out.",
-            param="exhaustive",
-        )
-    return params
-
-
-def _origin(source: LatentsSource) -> dict[str, Any]:
-    return {"parents": source.parents, "normalization": source.normalization.model_dump()}
-
-
-def _batch_key(operation: Operation, params: dict[str, Any], model: Model) -> str:
-    """Jobs with the same key have tensors of the same shapes and the same number of steps."""
-    parts = [operation, model.weights_sha256[:16]]
-    parts += [f"{name}={params[name]}" for name in _BATCH_FIELDS if name in params]
-    return "/".join(parts)
-
-
-def _idempotency(
-    operation: Operation, request: Request, digest: str, call: Call
-) -> IdempotencyKey | None:
-    """The caller's key with the hash of the request as it was sent: before a seed is chosen."""
-    if call.idempotency_key is None:
-        return None
-    content = f"{operation}\n{request.model_dump_json()}\n{digest}"
-    return IdempotencyKey(call.idempotency_key, hashlib.sha256(content.encode()).hexdigest())

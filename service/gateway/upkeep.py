@@ -7,6 +7,7 @@ from typing import Self
 import structlog
 
 from service.errors import QueueUnavailable
+from service.gateway.upload import sweep_uploads
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.tasks import cancel_and_wait
 from service.settings import GatewaySettings
@@ -16,6 +17,8 @@ from service.telemetry import GatewayMetrics
 
 _TICK_S = 1.0
 _SWEEP_S = 300.0
+_UPLOAD_LIFE_S = 3600.0
+"""After its last byte; one that lives waits to be read, or is."""
 
 
 class Upkeep:
@@ -36,6 +39,7 @@ class Upkeep:
             MESHES: timedelta(seconds=settings.mesh_retention_s),
             LATENTS: timedelta(seconds=settings.latents_retention_s),
         }
+        self._upload_life_s = _UPLOAD_LIFE_S + settings.upload_timeout_s
         self._tasks: list[asyncio.Task[None]] = []
         self._log = structlog.get_logger("gateway.upkeep")
 
@@ -73,6 +77,7 @@ class Upkeep:
 
     async def sweep(self) -> None:
         """One round: remove the files that have been kept long enough, each kind by its life."""
+        await asyncio.to_thread(sweep_uploads, self._upload_life_s)
         for folder, life in self._lives.items():
             try:
                 removed = await self._blobs.sweep(folder, life)

@@ -1,7 +1,9 @@
 """The body of a request, into a temporary file: memory stays flat however large it is."""
 
+import contextlib
 import hashlib
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from service.errors import InvalidParameter, MalformedRequest, MeshTooLarge, UnknownParameter
 from service.gateway.negotiation import mesh_format_of
 
+_PREFIX = "lagem-upload-"
 _CHUNK_BYTES = 2**20
 _MULTIPART = "multipart/form-data"
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
@@ -49,7 +52,7 @@ async def received_upload(request: Request) -> AsyncIterator[Upload]:
         InvalidParameter, UnknownParameter: a form without ``file``, or with other fields.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    with tempfile.NamedTemporaryFile(prefix="lagem-upload-") as file:
+    with tempfile.NamedTemporaryFile(prefix=_PREFIX) as file:
         name = None
         if media_type == _MULTIPART:
             _check_charset(request.headers["content-type"])
@@ -72,9 +75,20 @@ async def received_upload(request: Request) -> AsyncIterator[Upload]:
 @asynccontextmanager
 async def spooled_upload(chunks: AsyncIterator[bytes]) -> AsyncIterator[Upload]:
     """Chunks without a name, in a file that ends with the context."""
-    with tempfile.NamedTemporaryFile(prefix="lagem-upload-") as file:
+    with tempfile.NamedTemporaryFile(prefix=_PREFIX) as file:
         size, digest = await _copy(chunks, file)
         yield Upload(path=Path(file.name), size=size, sha256=digest, name=None, hint=None)
+
+
+def sweep_uploads(older_than_s: float) -> int:
+    """Remove what processes left behind that were killed while they read; returns how many."""
+    horizon, removed = time.time() - older_than_s, 0
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # it is gone, or somebody else's
+            if path.stat().st_mtime < horizon:
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def upload_too_large(max_bytes: int) -> MeshTooLarge:
@@ -82,6 +96,13 @@ def upload_too_large(max_bytes: int) -> MeshTooLarge:
     return MeshTooLarge(
         f"The body is larger than {max_bytes:,} bytes, the most that is accepted.",
         suggestion="Simplify the mesh, or use a binary format such as glb.",
+    )
+
+
+def has_body(request: Request) -> bool:
+    """Whether the head of a request announces a body (RFC 9112, 6.3)."""
+    return request.headers.get("content-length", "0").strip("0") != "" or (
+        "transfer-encoding" in request.headers
     )
 
 

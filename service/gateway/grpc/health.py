@@ -5,12 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 from grpc.aio import ServicerContext
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
-from service.errors import CapacityError
+from service.errors import CapacityError, NotFound
 from service.gateway.grpc.interceptors import SERVICE
 from service.gateway.readiness import check_ready
 from service.gateway.state import Gateway
@@ -20,19 +19,23 @@ _KNOWN = ("", SERVICE)
 
 
 class Health(HealthServicer):
-    """Looks for itself at every call, since workers come and go."""
+    """Looks for itself at every call, since workers come and go; watchers share their looks."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._look: asyncio.Future[bool] | None = None
+        self._looked_at = 0.0
 
     async def Check(
-        self, request: HealthCheckRequest, context: ServicerContext[Any, Any]
+        self,
+        request: HealthCheckRequest,
+        context: ServicerContext[Any, Any],  # noqa: ARG002 (the protocol's signature)
     ) -> HealthCheckResponse:
         """How the service is now."""
         if request.service not in _KNOWN:
             known = f"Use '' or {SERVICE!r}."
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no such service. {known}")
-        return await self._answer()
+            raise NotFound("There is no such service.", suggestion=known, param="service")
+        return _answer(await self._is_ready())
 
     async def Watch(
         self,
@@ -40,12 +43,14 @@ class Health(HealthServicer):
         context: ServicerContext[Any, Any],  # noqa: ARG002 (the protocol's signature)
     ) -> AsyncIterator[HealthCheckResponse]:
         """How the service is, now and whenever that changes; ends with the process."""
+        if request.service not in _KNOWN:
+            yield HealthCheckResponse(status="SERVICE_UNKNOWN")
+            await self._gateway.draining.wait()
+            return
         told = None
         while True:
             ending = self._gateway.draining.is_set()
-            answer = await self._answer()
-            if request.service not in _KNOWN:
-                answer = HealthCheckResponse(status="SERVICE_UNKNOWN")
+            answer = _answer(await self._shared_look(anew=told is None))
             if answer != told:
                 yield answer
                 told = answer
@@ -54,11 +59,16 @@ class Health(HealthServicer):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._gateway.draining.wait(), _LOOK_S)
 
-    async def _answer(self) -> HealthCheckResponse:
-        serving = await self._is_serving()
-        return HealthCheckResponse(status="SERVING" if serving else "NOT_SERVING")
+    async def _shared_look(self, *, anew: bool) -> bool:
+        """What the last look told, where it is no older than a second, else what a new one does."""
+        if self._gateway.draining.is_set():
+            return False
+        now = asyncio.get_running_loop().time()
+        if anew or self._look is None or now - self._looked_at >= _LOOK_S:
+            self._look, self._looked_at = asyncio.ensure_future(self._is_ready()), now
+        return await asyncio.shield(self._look)
 
-    async def _is_serving(self) -> bool:
+    async def _is_ready(self) -> bool:
         """Nobody has asked the process to end, and a worker is alive."""
         if self._gateway.draining.is_set():
             return False
@@ -67,3 +77,7 @@ class Health(HealthServicer):
         except CapacityError:
             return False
         return True
+
+
+def _answer(ready: bool) -> HealthCheckResponse:
+    return HealthCheckResponse(status="SERVING" if ready else "NOT_SERVING")

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from model.latentfile import LatentFile
-from service.contract import Artifact, DecodeRequest
-from service.errors import InternalError, NotFound
+from service.contract import Artifact
+from service.errors import NotFound
 from service.gateway.events import JobEvent
 from service.gateway.grpc import replies, translate
 from service.gateway.grpc.interceptors import Context, current_call
@@ -19,6 +19,7 @@ from service.gateway.grpc.upload import in_chunks, received_chunks, received_opt
 from service.gateway.grpc.waiting import WaitingCall
 from service.gateway.sources import read_latents
 from service.gateway.state import Gateway
+from service.gateway.submission import Call, Submission
 from service.jobs import Job
 from service.pb import lagem_pb2 as pb
 from service.pb.lagem_pb2_grpc import LagemServiceServicer
@@ -37,18 +38,25 @@ class LagemServicer(LagemServiceServicer):
     ) -> pb.EncodeResponse:
         messages = aiter(request_iterator)
         settings, jobs = self._gateway.settings, self._gateway.jobs
-        async with AsyncExitStack() as stack:
-            with self._gateway.streams.opened(current_call()):
-                options = await received_options(messages, settings.upload_timeout_s)
-                wanted = translate.encode_request(options)
-                chunks = received_chunks(
-                    messages,
-                    max_bytes=settings.max_upload_bytes,
-                    max_seconds=settings.upload_timeout_s,
-                )
-                upload = await stack.enter_async_context(chunks)
-            waiting = self._waiting(options, context)
-            job = await waiting.job(lambda call: jobs.encode(wanted, upload, call))
+        async with AsyncExitStack() as held:
+            held.enter_context(self._gateway.streams.opened(current_call()))
+            options = await received_options(messages, settings.upload_timeout_s)
+            wanted = translate.encode_request(options)
+            await jobs.check_standing(current_call())
+            chunks = received_chunks(
+                messages,
+                max_bytes=settings.max_upload_bytes,
+                max_seconds=settings.upload_timeout_s,
+            )
+            upload = await held.enter_async_context(chunks)
+
+            async def submit(call: Call) -> Submission:
+                try:
+                    return await jobs.encode(wanted, upload, call)
+                finally:
+                    await held.aclose()  # neither file nor place is needed while the job is
+
+            job = await self._waiting(options, context).job(submit)
         return pb.EncodeResponse(job=await self._view(job))
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
@@ -101,21 +109,18 @@ class LagemServicer(LagemServiceServicer):
     async def GetMesh(
         self, request: pb.GetMeshRequest, context: Context
     ) -> AsyncIterator[pb.GetMeshResponse]:
-        shapes, jobs = self._gateway.shapes, self._gateway.jobs
+        shapes, making = self._gateway.shapes, self._gateway.making
         wanted = await shapes.mesh_request(
             request.shape, translate.mesh_request(request), current_call()
         )
         mesh = await shapes.cached_mesh(request.shape, wanted)
         if mesh is None:
-            decode = DecodeRequest(shape=request.shape, **wanted.model_dump())
-            submit = partial(jobs.decode, decode, None)
+            submit = partial(making.submit, request.shape, wanted)
             job = await self._waiting(request, context).job(submit)
             if not job.state.terminal:
                 yield pb.GetMeshResponse(job=await self._view(job))
                 return
-            mesh = await shapes.cached_mesh(request.shape, wanted)
-            if mesh is None:
-                raise InternalError("The worker made no mesh.", job=job.id)
+            mesh = await making.made(request.shape, wanted, job)
         for chunk in in_chunks(mesh.data):
             yield pb.GetMeshResponse(chunk=chunk)
 

@@ -19,7 +19,7 @@ from service.gateway.openapi import (
     SUBMISSION_PROBLEMS,
 )
 from service.gateway.sources import read_latents
-from service.gateway.upload import received_upload, refuse_body
+from service.gateway.upload import refuse_body
 
 router = APIRouter(tags=["operations"], responses=SUBMISSION)
 
@@ -32,7 +32,7 @@ async def encode(query: Annotated[EncodeRequest, Query()], exchange: ExchangeOf)
     512 points. The bytes decide, not the name.
     """
     wanted, shown = exchange.negotiate(query)
-    async with received_upload(exchange.request) as upload:
+    async with exchange.upload() as upload:
         if upload.size == 0:
             raise MalformedRequest(
                 "The request has no body.",
@@ -82,7 +82,7 @@ async def decode(query: Annotated[DecodeRequest, Query()], exchange: ExchangeOf)
 
 async def _latents_of(exchange: ExchangeOf) -> LatentFile | None:
     """The latents in the body, where there is one."""
-    async with received_upload(exchange.request) as upload:
+    async with exchange.upload() as upload:
         if upload.size == 0:
             return None
         data = await asyncio.to_thread(upload.path.read_bytes)

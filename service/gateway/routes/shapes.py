@@ -1,19 +1,16 @@
 """Shapes: record, mesh, latents, lineage."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from service.contract import (
-    DecodeRequest,
     LatentsFileRequest,
     Lineage,
     PlacedMeshRequest,
     ShapeDetail,
 )
-from service.errors import InternalError
-from service.gateway.etag import already_known
+from service.gateway.etag import already_known, tag_of
 from service.gateway.exchange import (
     CallOf,
     Exchange,
@@ -65,7 +62,7 @@ async def get_mesh(
     wanted = await shapes.mesh_request(shape_id, query, exchange.call)
     mesh = await shapes.cached_mesh(shape_id, wanted)
     if mesh is not None:
-        response = _revalidated(exchange.request, mesh_response(mesh))
+        response = await _revalidated(exchange.request, mesh_response(mesh))
     elif exchange.request.state.head:
         response = head_alone(mesh_response(MeshFile(shape_id, wanted.format, b"")))
     else:
@@ -92,7 +89,7 @@ async def get_latents(
     """
     data = await gateway.shapes.latents(shape_id, query.format, call)
     response = file_response(data, "application/octet-stream", f"{shape_id}.{query.format}")
-    return _revalidated(request, response)
+    return await _revalidated(request, response)
 
 
 @router.get("/shapes/{shape_id}/tree", responses=LOOKUP_PROBLEMS)
@@ -104,20 +101,18 @@ async def get_tree(shape_id: str, gateway: GatewayOf, call: CallOf) -> Lineage:
 async def _decoded(shape_id: str, wanted: PlacedMeshRequest, exchange: Exchange) -> Response:
     """A mesh that is not there, by a job: it, or where the job goes on."""
     exchange.request.state.submits = True
-    decode = DecodeRequest(shape=shape_id, **wanted.model_dump())
-    submission = await exchange.gateway.jobs.decode(decode, None, exchange.call)
-    job = await exchange.finished(submission.job)
+    making = exchange.gateway.making
+    submission = await making.submit(shape_id, wanted, exchange.call)
+    job = await exchange.finished(submission)
     if not job.state.terminal:
         return await exchange.accepted(job)
-    mesh = await exchange.gateway.shapes.cached_mesh(shape_id, wanted)
-    if mesh is None:
-        raise InternalError("The worker made no mesh.", job=job.id)
-    return _revalidated(exchange.request, mesh_response(mesh))
+    mesh = await making.made(shape_id, wanted, job)
+    return await _revalidated(exchange.request, mesh_response(mesh))
 
 
-def _revalidated(request: Request, response: Response) -> Response:
+async def _revalidated(request: Request, response: Response) -> Response:
     """The response with an ETag, or 304 where the caller has these bytes already."""
-    tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+    tag = await tag_of(bytes(response.body))
     if already_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag})
     response.headers["ETag"] = tag

@@ -96,14 +96,41 @@ async def test_the_document_says_how_to_send_a_key(
     assert "security" not in (await client.get("/openapi.json")).json()
 
 
-async def test_a_stranger_is_refused_before_the_body(redis: Redis, keyed_url: str) -> None:
-    address = httpx.URL(keyed_url)
+async def answer_before_the_body(url: str, headers: bytes = b"") -> bytes:
+    """The status line of an answer to an upload that never comes."""
+    address = httpx.URL(url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(b"POST /encode HTTP/1.1\r\nHost: here\r\nContent-Length: 100000\r\n\r\n")
+    head = b"POST /encode HTTP/1.1\r\nHost: here\r\nContent-Length: 100000\r\n"
+    writer.write(head + headers + b"\r\n")
     status = await asyncio.wait_for(reader.readline(), 5)
     writer.close()
     await writer.wait_closed()
-    assert b" 401 " in status
+    return status
+
+
+async def test_a_stranger_is_refused_before_the_body(redis: Redis, keyed_url: str) -> None:
+    assert b" 401 " in await answer_before_the_body(keyed_url)
+
+
+async def test_who_may_not_submit_is_refused_before_the_body_which_counts_nothing(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, worker: FakeWorker, keyed_url: str
+) -> None:
+    for _ in range(RATE):
+        await alice.post("/generate?category=unicorn")
+    for _ in range(2):
+        told = await answer_before_the_body(keyed_url, f"X-API-Key: {ALICE}\r\n".encode())
+        assert b" 429 " in told
+    worker.open.clear()
+    later = {"Prefer": "respond-async"}
+    upload = {"content": sphere_bytes(), "headers": later | {"Idempotency-Key": "mine"}}
+    job = (await bob.post("/encode", **upload)).json()
+    for _ in range(4):
+        await bob.post("/generate", headers=later)
+    told = await answer_before_the_body(keyed_url, f"X-API-Key: {BOB}\r\n".encode())
+    assert b" 429 " in told
+    again = await bob.post("/encode", **upload)  # its key stands for a job that is there
+    assert (again.status_code, again.json()["id"]) == (202, job["id"])
+    worker.open.set()
 
 
 async def test_jobs_are_their_callers_own(
@@ -225,6 +252,49 @@ async def test_cached_meshes_cost_nothing_and_new_ones_do(
         assert response.status_code == 200
     response = await alice.get(f"/shapes/{made}/mesh?resolution=99")
     assert code_of(response) == (429, "rate_limited")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/generate?n=0", {}, 422),
+        ("/v1/generate?unknown=1", {}, 422),
+        ("/generate", {"Idempotency-Key": "k" * 300}, 422),
+        ("/generate", {"Accept": "text/html"}, 406),
+        ("/encode", {}, 400),
+        ("/encode", {}, 413),
+        ("/decode?shape=shp_none", {}, 404),
+    ],
+)
+async def test_refused_submissions_tell_the_limits(
+    alice: httpx.AsyncClient, worker: FakeWorker, path: str, headers: dict[str, str], status: int
+) -> None:
+    content = bytes(2**20 + 1) if status == 413 else b""
+    response = await alice.post(path, headers=headers, content=content)
+    assert response.status_code == status, response.text
+    assert limits_of(response)["live-jobs"] == {"r": "5"}
+
+
+async def test_meshes_made_on_demand_tell_the_limits_and_what_is_a_replay(
+    alice: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    made = (await alice.post("/generate?seed=7")).json()["shapes"][0]["id"]
+    path = f"/shapes/{made}/mesh?resolution=32"
+    worker.open.clear()
+    later = {"Idempotency-Key": "mine", "Prefer": "respond-async"}
+    first, again = [await alice.get(path, headers=later) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert limits_of(again)["live-jobs"] == {"r": "4"}
+    worker.open.set()
+    last = await alice.get(path, headers={"Idempotency-Key": "mine"})
+    other = await alice.get(f"/shapes/{made}/mesh?resolution=33")
+    assert (last.status_code, other.status_code) == (200, 200)
+    assert int(limits_of(other)["submissions"]["r"]) < int(limits_of(again)["submissions"]["r"])
+    cached = await alice.get(path)
+    assert "ratelimit" not in cached.headers
+    assert limits_of(await alice.get("/shapes/shp_none/mesh"))["live-jobs"] == {"r": "5"}
 
 
 async def test_too_many_live_jobs(alice: httpx.AsyncClient, worker: FakeWorker) -> None:

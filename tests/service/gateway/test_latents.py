@@ -13,6 +13,8 @@ import trimesh
 from safetensors.numpy import save
 
 from model.latentfile import LatentFile
+from service.store.local import LocalBlobStore
+from service.store.refs import latents_ref
 from tests.service.gateway.fakeworker import LEVELS, MODEL, FakeWorker, drawn_levels
 from tests.service.gateway.wire import code_of, generated, latents_bytes, sphere_bytes
 
@@ -133,6 +135,19 @@ async def test_wrong_metadata_of_latents(
     )
     assert code_of(response) == (422, "invalid_latents")
     assert key in response.json()["detail"]
+
+
+async def test_a_shape_without_the_level_that_it_is_named_for(
+    client: httpx.AsyncClient, worker: FakeWorker, blobs: LocalBlobStore
+) -> None:
+    first, second = (await generated(client, n=2))["shapes"]
+    fewer = {level: vectors for level, vectors in drawn_levels(7).items() if level != 3}
+    await blobs.put(latents_ref(first["id"]), LatentFile(fewer).to_safetensors())
+    levels = {"level3": first["id"], "level2": second["id"], "level1": second["id"]}
+    response = await client.post("/decode", params=levels | {"any_weights": True})
+    assert code_of(response) == (422, "invalid_latents")
+    assert response.json()["param"] == "level3"
+    assert first["id"] in response.json()["detail"]
 
 
 async def test_other_weights_on_demand(client: httpx.AsyncClient, worker: FakeWorker) -> None:

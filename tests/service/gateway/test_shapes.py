@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import threading
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
 import trimesh
+from starlette.requests import Request
+from starlette.responses import Response
 
 from model.latentfile import LatentFile
+from service.gateway.routes.shapes import _revalidated
 from service.jobs import Operation
 from service.store.local import LocalBlobStore
 from service.store.refs import latents_ref
@@ -133,6 +139,21 @@ async def test_meshes_are_revalidated(client: httpx.AsyncClient, worker: FakeWor
     assert (again.status_code, again.content) == (304, b"")
     other = await client.get(path, headers={"If-None-Match": '"other"'})
     assert other.status_code == 200
+
+
+async def test_tags_are_made_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def sha256(data: bytes) -> object:
+        threads.append(threading.current_thread())
+        return hashlib.sha256(data)
+
+    monkeypatch.setattr("service.gateway.etag.hashlib", SimpleNamespace(sha256=sha256))
+    request = Request({"type": "http", "headers": []})
+    response = await _revalidated(request, Response(b"a mesh"))
+    assert response.headers["etag"] == f'"{hashlib.sha256(b"a mesh").hexdigest()[:32]}"'
+    (thread,) = threads
+    assert thread is not threading.current_thread()
 
 
 @pytest.mark.parametrize("container", ["safetensors", "npz"])

@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from service.gateway.upkeep import Upkeep
@@ -42,6 +43,21 @@ async def test_a_tick_shows_the_load_and_ends_late_jobs(
     job = await own_queue.get(late.id)
     assert job is not None
     assert job.state is JobState.FAILED
+
+
+async def test_uploads_of_killed_processes_are_swept(
+    own_queue: JobQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    two_hours_ago = time.time() - 2 * 3600
+    for name in ("lagem-upload-old", "lagem-upload-new", "other"):
+        (folder / name).write_bytes(b"x")
+    for name in ("lagem-upload-old", "other"):
+        os.utime(folder / name, (two_hours_ago, two_hours_ago))
+    await upkeep_of(own_queue, tmp_path / "data")[0].sweep()
+    assert {path.name for path in folder.iterdir()} == {"lagem-upload-new", "other"}
 
 
 async def test_blobs_are_swept_by_their_kind(own_queue: JobQueue, tmp_path: Path) -> None:

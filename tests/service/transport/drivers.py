@@ -103,8 +103,12 @@ class RestDriver:
                     yield Event(fields["event"], int(fields["id"]), plain(data), file)
                     fields = {}
 
-    async def mesh(self, shape: str, *, wait_s: int | None = None, **params: object) -> Any:
-        headers = {"Prefer": f"wait={wait_s}"} if wait_s is not None else {}
+    async def mesh(
+        self, shape: str, *, wait_s: int | None = None, key: str | None = None, **params: object
+    ) -> Any:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        if wait_s is not None:
+            headers["Prefer"] = f"wait={wait_s}"
         response = await self._ask("GET", f"/shapes/{shape}/mesh", params, headers)
         return plain(response.json()) if response.status_code == 202 else response.content
 
@@ -209,9 +213,13 @@ class GrpcDriver:
                 yield Event(kind, message.seq, artifact, file)
                 artifact = None
 
-    async def mesh(self, shape: str, *, wait_s: int | None = None, **params: Any) -> Any:
+    async def mesh(
+        self, shape: str, *, wait_s: int | None = None, key: str | None = None, **params: Any
+    ) -> Any:
+        metadata = () if key is None else (("idempotency-key", key),)
         request = pb.GetMeshRequest(shape=shape, mesh=mesh_options(**params), wait_s=wait_s)
-        messages = [message async for message in _messages(self.stub.GetMesh(request))]
+        call = self.stub.GetMesh(request, metadata=metadata)
+        messages = [message async for message in _messages(call)]
         if messages[0].HasField("job"):
             assert len(messages) == 1
             return job_dict(messages[0].job)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,6 +20,7 @@ from redis.asyncio import Redis
 
 from service.gateway.grpc.metadata import peer_address
 from service.gateway.grpc.server import GrpcServer
+from service.gateway.ingest import MeshIngest
 from service.gateway.state import Gateway
 from service.pb import lagem_pb2 as pb
 from service.pb.lagem_pb2_grpc import LagemServiceStub
@@ -26,8 +29,10 @@ from tests.service.gateway.conftest import running_gateway
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import encode_messages, refusal_of_call
+from tests.service.transport.plain import enum_name
 
 ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
+Parts = Callable[..., AsyncIterator[Any]]
 RATE = 60
 """A minute: a caller who has used it up waits for a second."""
 
@@ -40,8 +45,12 @@ def keys() -> str:
 class Callers:
     """REST and gRPC of one gateway, for callers by key."""
 
-    def __init__(self, client: httpx.AsyncClient, channel: grpc.aio.Channel) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, channel: grpc.aio.Channel, gateway: Gateway
+    ) -> None:
         self.client = client
+        self.gateway = gateway
+        self.channel = channel
         self.stub: Any = LagemServiceStub(channel)
 
     async def rest(self, key: str) -> tuple[str, dict[str, str]]:
@@ -74,7 +83,7 @@ async def gateway(settings: GatewaySettings, **changes: Any) -> AsyncIterator[Ca
             httpx.AsyncClient(base_url=url, timeout=20) as client,
             grpc.aio.insecure_channel(f"127.0.0.1:{opened[0].port}") as channel,
         ):
-            yield Callers(client, channel)
+            yield Callers(client, channel, opened[0]._gateway)
 
 
 async def use_up(redis: Redis, tenant: str) -> None:
@@ -98,6 +107,22 @@ async def test_who_is_too_fast_is_refused_and_after_the_told_wait_accepted(
         assert (await submit(ALICE))[0] == "ok"  # it is nobody else's limit
         await asyncio.sleep(wait_s)
         assert (await submit(BOB))[0] == "ok"
+
+
+async def test_who_is_too_fast_need_not_send_a_mesh(
+    settings: GatewaySettings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.gateway.grpc.interceptors._LINGER_S", 0.1)
+
+    async def stalled() -> AsyncIterator[pb.EncodeRequest]:
+        yield pb.EncodeRequest(options=pb.EncodeOptions())
+        await asyncio.Event().wait()
+
+    async with gateway(settings, api_keys=keys(), rate=1) as callers:
+        await use_up(redis, "bob")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await callers.stub.Encode(stalled(), metadata=(("x-api-key", BOB),))
+    assert refusal_of_call(caught.value).code == "rate_limited"
 
 
 async def told_delay_s(callers: Callers, key: str) -> int:
@@ -178,33 +203,100 @@ async def until_status(callers: Callers, key: str, job_id: str, status: int) -> 
             await asyncio.sleep(0.02)
 
 
-async def test_an_upload_counts_while_it_comes_and_a_keys_streams_are_its_own(
+async def encode(callers: Callers, skin: str, parts: Parts) -> str:
+    """What Alice is told of a mesh that she sends in these parts, when its job has ended."""
+    data = sphere_bytes()
+    if skin == "rest":
+        headers = {"X-API-Key": ALICE, "Prefer": "wait=30"}
+        body = parts(data[:100], data[100:])
+        return (await callers.client.post("/encode", content=body, headers=headers)).text
+    messages = parts(*encode_messages(data, wait_s=30))
+    reply = await callers.stub.Encode(messages, metadata=(("x-api-key", ALICE),))
+    return enum_name(pb.JobState, reply.job.state)
+
+
+@pytest.mark.parametrize("skin", ["rest", "grpc"])
+async def test_an_upload_counts_until_it_is_read_and_a_keys_streams_are_its_own(
+    settings: GatewaySettings,
+    worker: FakeWorker,
+    skin: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker.open.clear()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    half_sent, sent, reading, read = (threading.Event() for _ in range(4))
+
+    async def slowly(first: Any, *rest: Any) -> AsyncIterator[Any]:
+        yield first
+        half_sent.set()
+        await asyncio.to_thread(sent.wait)
+        for part in rest:
+            yield part
+
+    async def read_slowly(self: MeshIngest, *args: Any, **options: Any) -> Any:
+        reading.set()
+        await asyncio.to_thread(read.wait)
+        return await actual(self, *args, **options)
+
+    actual = MeshIngest.read
+    monkeypatch.setattr(MeshIngest, "read", read_slowly)
+    async with (
+        gateway(settings, stream_cap=1, api_keys=keys()) as callers,
+        at_last(sent.set, read.set, worker.open.set),
+    ):
+        jobs = {key: await waiting_job(callers, key) for key in (ALICE, BOB)}
+
+        encoded = asyncio.create_task(encode(callers, skin, slowly))
+        await asyncio.to_thread(half_sent.wait)
+        async with asyncio.timeout(5):
+            while True:
+                if callers.gateway.streams._open["alice"]:
+                    break
+                await asyncio.sleep(0.01)
+        await until_status(callers, ALICE, jobs[ALICE], 429)
+        await until_status(callers, BOB, jobs[BOB], 200)
+        sent.set()
+        await asyncio.to_thread(reading.wait)
+        await until_status(callers, ALICE, jobs[ALICE], 429)
+        assert len(uploads_in(tmp_path)) == 1
+        read.set()
+        await until_status(callers, ALICE, jobs[ALICE], 200)
+        assert uploads_in(tmp_path) == []
+        assert not encoded.done()
+        worker.open.set()
+        assert "succeeded" in await encoded
+
+
+@asynccontextmanager
+async def at_last(*releases: Callable[[], None]) -> AsyncIterator[None]:
+    """So that a test that fails ends."""
+    try:
+        yield
+    finally:
+        for release in releases:
+            release()
+
+
+def uploads_in(folder: Path) -> list[Path]:
+    return list(folder.glob("lagem-upload-*"))
+
+
+async def test_an_upload_beyond_the_streams_is_refused_unread_over_rest(
     settings: GatewaySettings, worker: FakeWorker
 ) -> None:
     worker.open.clear()
-    half_sent, sent = asyncio.Event(), asyncio.Event()
-
-    async def slowly() -> AsyncIterator[pb.EncodeRequest]:
-        options, *chunks = encode_messages(sphere_bytes(), wait_s=30)
-        yield options
-        half_sent.set()
-        await sent.wait()
-        for chunk in chunks:
-            yield chunk
-
-    async with gateway(settings, stream_cap=1, api_keys=keys()) as callers:
-        jobs = {key: await waiting_job(callers, key) for key in (ALICE, BOB)}
-
-        encoding = callers.stub.Encode(slowly(), metadata=(("x-api-key", ALICE),))
-        encoded = asyncio.ensure_future(encoding)
-        await half_sent.wait()
-        await until_status(callers, ALICE, jobs[ALICE], 429)  # the stream is on its way
-        await until_status(callers, BOB, jobs[BOB], 200)
-        sent.set()
-        await until_status(callers, ALICE, jobs[ALICE], 200)
-        assert not encoded.done()
+    async with gateway(settings, stream_cap=1) as callers:
+        job_id = await waiting_job(callers)
+        async with callers.client.stream("GET", f"/jobs/{job_id}/events"):
+            refused = await callers.client.post("/encode", content=sphere_bytes())
+            assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+            later = {"Prefer": "respond-async"}
+            bodiless = await callers.client.post("/generate", headers=later)
+            assert bodiless.status_code == 202
+            unknown = await callers.client.post("/decode?shape=shp_none", headers=later)
+            assert unknown.status_code == 404  # without a body there is nothing to count
         worker.open.set()
-        assert (await encoded).job.state == pb.JOB_STATE_SUCCEEDED
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 
 from model.latentfile import LatentFile
+from service.jobqueue.queue import JobQueue
+from service.store.local import LocalBlobStore
+from service.store.refs import MESHES
 from tests.service.gateway.fakeworker import MODEL, FakeWorker, drawn_levels
 from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import Event
@@ -36,6 +41,38 @@ async def test_a_mesh_that_takes_longer_is_a_job(skin: Skin, worker: FakeWorker)
     assert (job["operation"], job["input"]["shape"]) == ("decode", shape["id"])
     worker.open.set()
     assert b"\nf " in await skin.mesh(shape["id"], format="obj")
+
+
+async def test_a_mesh_that_was_swept_is_made_again_also_for_its_own_key(
+    both: Both, worker: FakeWorker, blobs: LocalBlobStore
+) -> None:
+    for count, skin in enumerate(both, start=1):
+        (shape,) = (await skin.submit("generate"))["shapes"]
+        first = await skin.mesh(shape["id"], key=f"key-{count}", resolution=32)
+        seen = len(worker.seen)
+        assert await skin.mesh(shape["id"], key=f"key-{count}", resolution=32) == first
+        assert len(worker.seen) == seen
+        await blobs.sweep(MESHES, timedelta(seconds=-1))
+        for _ in range(2):
+            assert await skin.mesh(shape["id"], key=f"key-{count}", resolution=32) == first
+            assert len(worker.seen) == seen + 1
+
+
+async def test_a_mesh_of_other_weights_is_refused_with_a_way_that_leads_to_it(
+    both: Both, own_queue: JobQueue, blobs: LocalBlobStore
+) -> None:
+    async with FakeWorker(own_queue, blobs, MODEL):
+        (shape,) = (await both[0].submit("generate"))["shapes"]
+    for worker in await own_queue.workers():
+        await own_queue.unregister_worker(worker.id)
+    async with FakeWorker(own_queue, blobs, MODEL | {"weights_sha256": "cd" * 32}):
+        for skin, resolution in zip(both, (32, 33), strict=True):
+            refusal = await refused(skin.mesh(shape["id"], resolution=resolution))
+            assert (refusal.code, refusal.param) == ("weights_mismatch", None)
+            assert "POST /decode, or Decode" in (refusal.suggestion or "")
+            options = {"resolution": resolution, "any_weights": True}
+            await skin.submit("decode", shape=shape["id"], **options)
+            assert await skin.mesh(shape["id"], resolution=resolution)
 
 
 async def test_latents_are_the_same_numbers_with_the_same_provenance(
