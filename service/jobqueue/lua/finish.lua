@@ -30,7 +30,7 @@ local function follow(key, value)
   redis.call('SET', key, string.format('%.3f', 0.9 * mean + 0.1 * value))
 end
 
--- Steps of all shapes of a job; shapes, where there are no steps. As `work_of` in queue.py.
+-- Steps of all shapes of a job; shapes, where there are no steps. As `work_of` in estimates.py.
 local function work(id)
   local params = cjson.decode(get(id, 'params'))
   return (params.n or 1) * (params.steps or 1)
