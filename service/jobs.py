@@ -132,6 +132,7 @@ class NewJob:
         params: the request's parameters, JSON-able, all defaults filled in.
         input_ref: name of the input in the blob store (points or latents), where there is one.
         batch_key: only jobs with the same key may share a batch.
+        weights_sha256: of the model that it was checked against: no other may run it. None: any.
         deadline_ms: the moment after which nobody wants the result.
         preprocess_ms: milliseconds the gateway spent to make the input.
     """
@@ -139,6 +140,7 @@ class NewJob:
     operation: Operation
     params: dict[str, Any]
     batch_key: str
+    weights_sha256: str | None = None
     id: str = field(default_factory=lambda: new_id("job"))
     input_ref: str | None = None
     tenant: str = ANONYMOUS
@@ -197,6 +199,7 @@ class Job:
         error: ``ServiceError.to_dict()``; of a failed job only.
         timings_ms: milliseconds by stage, and ``queue``: from submission to the last start.
         artifacts: of the current (or last) attempt, oldest first.
+        weights_sha256: see ``NewJob``; None in records made before there was this field.
     """
 
     id: str
@@ -222,6 +225,7 @@ class Job:
     error: dict[str, Any] | None
     timings_ms: dict[str, float]
     artifacts: tuple[Artifact, ...] = ()
+    weights_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -291,6 +291,33 @@ class JobQueue(Estimates):
             self.limits.job_retention_ms,
         )
 
+    async def decline(
+        self, entry: Entry, error: dict[str, Any], *, weights_sha256: str = ""
+    ) -> str:
+        """End a held job that cannot be run here, with an error; no attempt is counted.
+
+        Args:
+            entry: of the job.
+            error: what its caller is told.
+            weights_sha256: that it can be run with: where a live worker has them, the job is put
+                back after a pause, and does not end. Empty: nobody can run it.
+
+        Returns:
+            ``queued``, ``failed``, ``canceled``, or ``lost`` where it is another's by now.
+        """
+        verdict: str = await self._connection.run(
+            "decline",
+            entry.consumer,
+            entry.job.id,
+            entry.stream,
+            entry.id,
+            json.dumps(error),
+            weights_sha256,
+            self.limits.retry_pause_ms,
+            self.limits.job_retention_ms,
+        )
+        return verdict
+
     async def close_consumer(self, consumer: str, operations: Sequence[Operation]) -> None:
         """Forget a consumer that has ended, unless it still holds jobs: those would be lost."""
         streams = [_stream(operation, p) for p in PRIORITIES for operation in operations]

@@ -10,6 +10,7 @@ from service.errors import (
     NotFound,
     QueueFull,
     RateLimited,
+    WeightsMismatch,
     WorkerCrashed,
 )
 from service.jobs import made_ms
@@ -105,6 +106,16 @@ def crashed(attempts: int) -> str:
         suggestion="The input may be at fault; other jobs are not affected.",
     )
     return json.dumps(error.to_dict())
+
+
+def other_weights(accepted: str, loaded: str) -> WeightsMismatch:
+    """The job was checked against weights that no worker has any more."""
+    return WeightsMismatch(
+        f"The job was accepted for the weights {accepted[:12]}..., and the loaded ones are"
+        f" {loaded[:12]}...: they were exchanged before it was run.",
+        suggestion="Send the request again, with another Idempotency-Key if it had one: it is then"
+        " checked against the weights that are loaded.",
+    )
 
 
 def deadline_passed() -> str:

@@ -6,18 +6,19 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
-from service.errors import QueueUnavailable
-from service.jobqueue.lease import Lease
+from service.errors import QueueUnavailable, ServiceError
+from service.jobqueue.lease import Entry, Lease
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import WorkerInfo
+from service.jobqueue.refusals import other_weights
 from service.jobqueue.tasks import cancel_and_wait
-from service.jobs import Operation
+from service.jobs import JobState, Operation
 from service.settings import WorkerSettings
 from service.telemetry import LogField, WorkerMetrics
 from service.worker.batching import Batch, Batcher
@@ -109,11 +110,33 @@ class Runner:
             except QueueUnavailable:
                 await asyncio.sleep(_PAUSE_S)
                 continue
-            self._batcher.add(entries, now=time.monotonic())
-            if self._info is None:
-                await self._release_held()
+            await self._take_in(entries)
             await self._tell_change()
         await self._release_held()
+
+    async def _take_in(self, entries: Sequence[Entry]) -> None:
+        """Hold what was fetched; what was accepted for other weights is not for this worker."""
+        loaded = self._info.model["weights_sha256"] if self._info else None
+        foreign: list[tuple[Entry, str, str]] = []
+        for entry in entries:
+            wanted = entry.job.weights_sha256
+            if loaded is None or wanted in (None, loaded):
+                self._batcher.add([entry], now=time.monotonic())
+            else:
+                foreign.append((entry, wanted, loaded))
+        if loaded is None:
+            await self._release_held()
+        for entry, wanted, loaded in foreign:
+            await self._decline(entry, other_weights(wanted, loaded), weights_sha256=wanted)
+
+    async def _decline(self, entry: Entry, error: ServiceError, *, weights_sha256: str) -> None:
+        verdict = await persistently(
+            self._queue.decline, entry, error.to_dict(), weights_sha256=weights_sha256
+        )
+        fields = {LogField.JOB_ID: entry.job.id, LogField.CODE: error.code}
+        self._log.warning("job_declined", verdict=verdict, **fields)
+        if verdict in (JobState.FAILED, JobState.CANCELED):
+            self._metrics.jobs_finished.labels(op=entry.job.operation, state=verdict).inc()
 
     async def _release_held(self) -> None:
         for entry in self._batcher.clear():
