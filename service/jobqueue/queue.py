@@ -10,15 +10,17 @@ visible.
 All methods raise ``QueueUnavailable`` while Redis cannot serve, and may simply be called again.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import structlog
 from redis.asyncio import Redis
 
-from service.errors import JobFinal
+from service.errors import JobFinal, QueueUnavailable
 from service.jobqueue import refusals
 from service.jobqueue.estimates import Estimates
 from service.jobqueue.lease import Beat, Entry, Failed, Lease, Outcome, Succeeded
@@ -42,6 +44,7 @@ from service.jobs import (
     ShapeRecord,
     Stage,
 )
+from service.telemetry import LogField
 
 LIST_LIMIT = 101
 """Jobs that one page of ``list_jobs`` may have: one more than a caller is shown at a time."""
@@ -165,7 +168,8 @@ class JobQueue(Estimates):
         """Reserve up to ``count`` jobs: those of silent workers first, then by priority.
 
         Every 8th call reads the least urgent first, so that they do not starve. Waits up to a
-        second where there is nothing; cancelling that wait loses no job.
+        second where there is nothing; cancelling that wait loses no job. A job whose record cannot
+        be read ends as ``internal``.
         """
         priorities = PRIORITIES[::-1] if self._rounds % 8 == 7 else PRIORITIES
         self._rounds += 1
@@ -179,7 +183,19 @@ class JobQueue(Estimates):
             )
             if woken:
                 taken, _ = await self._connection.run("fetch", *arguments)
-        return [Entry(consumer, stream, entry, job_from_pairs(job)) for stream, entry, job in taken]
+        entries = []
+        for stream, entry_id, job_id, record in taken:
+            try:
+                entries.append(Entry(consumer, stream, entry_id, job_from_pairs(record)))
+            except Exception:  # noqa: BLE001 (its mates go on)
+                structlog.get_logger().exception("job_unreadable", **{LogField.JOB_ID: job_id})
+                located = consumer, job_id, stream, entry_id
+                error = json.dumps(refusals.unusable().to_dict())
+                with contextlib.suppress(QueueUnavailable):  # its lease ends, and it comes again
+                    await self._connection.run(
+                        "decline", *located, error, "", 0, self.limits.job_retention_ms
+                    )
+        return entries
 
     async def hold(self, consumer: str, entries: Sequence[Entry]) -> None:
         """Renew the lease of fetched entries that have not been started yet."""

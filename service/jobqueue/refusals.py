@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from service.errors import (
     DeadlineExceeded,
     IdempotencyConflict,
+    InternalError,
     NotFound,
     QueueFull,
     RateLimited,
@@ -106,6 +107,14 @@ def crashed(attempts: int) -> str:
         suggestion="The input may be at fault; other jobs are not affected.",
     )
     return json.dumps(error.to_dict())
+
+
+def unusable() -> InternalError:
+    """The job's record is none that a worker of this version can run."""
+    return InternalError(
+        "The job as it was accepted cannot be run by this version of the service.",
+        suggestion="Send the request again, with another Idempotency-Key if it had one.",
+    )
 
 
 def other_weights(accepted: str, loaded: str) -> WeightsMismatch:

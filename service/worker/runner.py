@@ -16,7 +16,7 @@ from service.errors import QueueUnavailable, ServiceError
 from service.jobqueue.lease import Entry, Lease
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import WorkerInfo
-from service.jobqueue.refusals import other_weights
+from service.jobqueue.refusals import other_weights, unusable
 from service.jobqueue.tasks import cancel_and_wait
 from service.jobs import JobState, Operation
 from service.settings import WorkerSettings
@@ -115,19 +115,23 @@ class Runner:
         await self._release_held()
 
     async def _take_in(self, entries: Sequence[Entry]) -> None:
-        """Hold what was fetched; what was accepted for other weights is not for this worker."""
+        """Hold what was fetched, but for what was accepted for other weights or makes no sense."""
         loaded = self._info.model["weights_sha256"] if self._info else None
-        foreign: list[tuple[Entry, str, str]] = []
+        declined: list[tuple[Entry, ServiceError, str]] = []
         for entry in entries:
             wanted = entry.job.weights_sha256
-            if loaded is None or wanted in (None, loaded):
+            if not (loaded is None or wanted in (None, loaded)):
+                declined.append((entry, other_weights(wanted, loaded), wanted))
+                continue
+            try:
                 self._batcher.add([entry], now=time.monotonic())
-            else:
-                foreign.append((entry, wanted, loaded))
+            except Exception:  # noqa: BLE001 (its mates go on)
+                self._log.exception("job_unusable", **{LogField.JOB_ID: entry.job.id})
+                declined.append((entry, unusable(), ""))
         if loaded is None:
             await self._release_held()
-        for entry, wanted, loaded in foreign:
-            await self._decline(entry, other_weights(wanted, loaded), weights_sha256=wanted)
+        for entry, error, weights_sha256 in declined:
+            await self._decline(entry, error, weights_sha256=weights_sha256)
 
     async def _decline(self, entry: Entry, error: ServiceError, *, weights_sha256: str) -> None:
         verdict = await persistently(
