@@ -237,7 +237,7 @@ class Engine:
             file = latent_file(made.to_numpy(0), provenance).to_safetensors()
             self._io.run(self._store.put(latents_ref(row.shape_id), file))
         except LatentFileError as error:
-            row.latents = diverged(error)
+            row.latents = diverged(error, row.task.job)
         except OSError:  # they are written again with the mesh, where it counts
             self._log.warning("latents_not_stored", shape=row.shape_id, exc_info=True)
 
