@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from service.errors import JobFinal, QueueUnavailable
 from service.jobqueue import refusals
-from service.jobqueue.estimates import Estimates
+from service.jobqueue.estimates import Estimates, measured_work
 from service.jobqueue.lease import Beat, Entry, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.records import (
     QueueDepth,
@@ -251,8 +251,10 @@ class JobQueue(Estimates):
         reached = stage or "", _told(progress)
         return bool(await self._connection.run("show", *arguments, *reached))
 
-    async def finish(self, lease: Lease, outcome: Outcome) -> bool:
+    async def finish(self, lease: Lease, outcome: Outcome, *, batch: int = 1) -> bool:
         """Publish the outcome, with the shapes and meshes of a success, in one step.
+
+        ``batch``: jobs that ran together, this one among them; estimates go by it.
 
         Returns:
             False where the token is not the current one any more: nothing was published.
@@ -275,6 +277,8 @@ class JobQueue(Estimates):
             result,
             error,
             json.dumps(outcome.timings_ms),
+            measured_work(lease.job, outcome),
+            batch,
             len(artifacts),
             *map(artifact_json, artifacts),
             *shape_arguments(replace(shape, tenant=lease.job.tenant) for shape in shapes),
