@@ -24,7 +24,7 @@ from service.telemetry import LogField, WorkerMetrics
 from service.worker.batching import Batch, Batcher
 from service.worker.execution import Execution
 from service.worker.persistence import persistently
-from service.worker.process import EngineDiedError, EngineProcess
+from service.worker.process import EngineDiedError, EngineGoneError, EngineProcess
 
 _PAUSE_S = 0.5
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.5, 30.0
@@ -76,7 +76,8 @@ class Runner:
     @property
     def ready(self) -> bool:
         """True while the model is loaded, Redis answers, and jobs are taken."""
-        return self._info is not None and self._redis_reached and not self._stop.is_set()
+        loaded = self._info is not None and self._death is None
+        return loaded and self._redis_reached and not self._stop.is_set()
 
     def stop(self) -> None:
         """Take no more jobs, finish the running batch, give the rest back, then leave ``run``."""
@@ -90,7 +91,12 @@ class Runner:
             DrainTimeoutError: Redis did not take the jobs back.
         """
         main = [self._work(), self._fetch()]
-        helpers = [self._heartbeat(), self._follow_cancellations(), self._enforce_stop()]
+        helpers = [
+            self._heartbeat(),
+            self._follow_cancellations(),
+            self._watch_engine(),
+            self._enforce_stop(),
+        ]
         try:
             await _run_accompanied(main, helpers)
         finally:
@@ -253,12 +259,13 @@ class Runner:
             await execution.run()
             self._failures = 0
         except EngineDiedError as error:
-            if self._overdue:
+            if not self._overdue:
+                self._death = str(error)
+            if self._overdue or isinstance(error, EngineGoneError):
                 await execution.release()
             else:
-                self._death = str(error)
                 await execution.retry(str(error))
-                await self._tell_change()
+            await self._tell_change()
         except Exception:
             self.stop()  # then `_work` raises it
             raise
@@ -300,6 +307,17 @@ class Runner:
                         execution.cancel(job_id)
             except QueueUnavailable:
                 await asyncio.sleep(_PAUSE_S)
+
+    async def _watch_engine(self) -> None:
+        """Notice the death of a model process, also while it has nothing to do."""
+        while not self._stop.is_set():
+            await self._until(lambda: self._info is not None and self._death is None)
+            if (info := self._info) is None:
+                continue
+            cause = await self._engine.ended()
+            if self._info is info:  # else it has been noticed and another is being started
+                self._death = self._death or cause
+                await self._tell_change()
 
     async def _enforce_stop(self) -> None:
         await self._stop.wait()
