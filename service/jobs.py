@@ -7,10 +7,8 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Literal
 
 ANONYMOUS = "anonymous"
@@ -81,7 +79,11 @@ class Stage(StrEnum):
 
 
 class JobState(StrEnum):
-    """``queued -> running -> succeeded | failed | canceled``; a terminal state never changes."""
+    """``queued -> running -> succeeded | failed | canceled``; a terminal state never changes.
+
+    A queued job fails when its deadline passes, or nobody can run it, before any worker has started
+    it. A running job is queued again when its worker died, drained or asked for a retry.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -92,27 +94,7 @@ class JobState(StrEnum):
     @property
     def terminal(self) -> bool:
         """True where the job has ended for good."""
-        return not TRANSITIONS[self]
-
-    def can_become(self, target: "JobState") -> bool:
-        """True where the queue may move a job from this state to ``target``."""
-        return target in TRANSITIONS[self]
-
-
-TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
-    {
-        # A queued job fails when its deadline passes before any worker has started it.
-        JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELED}),
-        # A running job is queued again when its worker died, drained or asked for a retry.
-        JobState.RUNNING: frozenset(
-            {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
-        ),
-        JobState.SUCCEEDED: frozenset(),
-        JobState.FAILED: frozenset(),
-        JobState.CANCELED: frozenset(),
-    }
-)
-"""The allowed moves; the queue's scripts make no other."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

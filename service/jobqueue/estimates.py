@@ -26,10 +26,6 @@ class Estimates(Registry):
             positions |= dict(zip(ids, ahead, strict=True))
         return {job_id: ahead for job_id, ahead in positions.items() if ahead >= 0}
 
-    async def position(self, job: Job) -> int | None:
-        """How many waiting jobs are ahead of this one; None where it does not wait in line."""
-        return (await self.positions([job])).get(job.id)
-
     async def waits_s(self, jobs: Sequence[Job], positions: Mapping[str, int]) -> dict[str, float]:
         """Seconds that the jobs with a position will about wait and then take, by id.
 

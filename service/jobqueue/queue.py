@@ -119,7 +119,7 @@ class JobQueue(Estimates):
         """A page of a tenant's jobs by time of submission, starting behind the id ``after``.
 
         No more is read than the page, however many jobs there are in other states, and the ids of
-        jobs that have expired since the last ``tick``.
+        expired jobs that no ``tick`` has come to yet: each clears up to 100.
         """
         if not 1 <= limit <= LIST_LIMIT:
             raise ValueError(f"limit must be in 1..{LIST_LIMIT}, not {limit}")

@@ -16,6 +16,9 @@ from service.errors import (
 )
 from service.jobs import made_ms
 
+_FIRST_MS = 1_704_067_200_000
+"""2024-01-01, UTC: before there was this service, and so any id of it."""
+
 
 def job_not_found(job_id: str, kept_ms: int) -> NotFound:
     """No record of this job; the records of finished ones are kept this long."""
@@ -43,9 +46,12 @@ def shape_not_found(shape_id: str, expired_ms: int | None, param: str | None) ->
 
 
 def _age(identifier: str, kept_ms: int) -> str | None:
-    """That a thing is older than such things get; its id tells when it was made."""
+    """That a thing is older than such things get; its id tells when it was made.
+
+    An id of a time before there were any is made up.
+    """
     made = made_ms(identifier)
-    if made is None or made + kept_ms > time.time() * 1000:
+    if made is None or made < _FIRST_MS or made + kept_ms > time.time() * 1000:
         return None
     return f"it was made at {_moment(made)}, and is kept for {_span(kept_ms // 1000)}"
 
