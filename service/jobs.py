@@ -113,7 +113,8 @@ class NewJob:
         id: of the job to be, known beforehand so that its input can be stored under it.
         params: the request's parameters, JSON-able, all defaults filled in.
         input_ref: name of the input in the blob store (points or latents), where there is one.
-        batch_key: only jobs with the same key may share a batch.
+        batch_key: only jobs with the same key may share a batch; it holds all that a run of the
+            model has one value of.
         weights_sha256: of the model that it was checked against: no other may run it. None: any.
         deadline_ms: the moment after which nobody wants the result.
         preprocess_ms: milliseconds the gateway spent to make the input.
