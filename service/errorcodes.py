@@ -97,7 +97,7 @@ ERROR_SPECS: Mapping[ErrorCode, ErrorSpec] = MappingProxyType(
         ),
         ErrorCode.INVALID_LATENTS: ErrorSpec(422, "INVALID_ARGUMENT", "The latents cannot be used"),
         ErrorCode.WEIGHTS_MISMATCH: ErrorSpec(
-            422, "INVALID_ARGUMENT", "The latents were made by another model"
+            422, "INVALID_ARGUMENT", "Other weights are needed than the loaded ones"
         ),
         ErrorCode.UNAUTHENTICATED: ErrorSpec(401, "UNAUTHENTICATED", "A valid API key is required"),
         ErrorCode.FORBIDDEN: ErrorSpec(403, "PERMISSION_DENIED", "This caller may not do this"),

@@ -199,7 +199,7 @@ class InvalidLatents(LatentsError, code=ErrorCode.INVALID_LATENTS):
 
 
 class WeightsMismatch(LatentsError, code=ErrorCode.WEIGHTS_MISMATCH):
-    """The latents carry the hash of other weights than the loaded ones."""
+    """The latents were made by other weights than the loaded ones, or the job accepted for them."""
 
 
 class AccessError(ServiceError):

@@ -7,10 +7,8 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Literal
 
 ANONYMOUS = "anonymous"
@@ -81,7 +79,11 @@ class Stage(StrEnum):
 
 
 class JobState(StrEnum):
-    """``queued -> running -> succeeded | failed | canceled``; a terminal state never changes."""
+    """``queued -> running -> succeeded | failed | canceled``; a terminal state never changes.
+
+    A queued job fails when its deadline passes, or nobody can run it, before any worker has started
+    it. A running job is queued again when its worker died, drained or asked for a retry.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -92,27 +94,7 @@ class JobState(StrEnum):
     @property
     def terminal(self) -> bool:
         """True where the job has ended for good."""
-        return not TRANSITIONS[self]
-
-    def can_become(self, target: "JobState") -> bool:
-        """True where the queue may move a job from this state to ``target``."""
-        return target in TRANSITIONS[self]
-
-
-TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
-    {
-        # A queued job fails when its deadline passes before any worker has started it.
-        JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELED}),
-        # A running job is queued again when its worker died, drained or asked for a retry.
-        JobState.RUNNING: frozenset(
-            {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED}
-        ),
-        JobState.SUCCEEDED: frozenset(),
-        JobState.FAILED: frozenset(),
-        JobState.CANCELED: frozenset(),
-    }
-)
-"""The allowed moves; the queue's scripts make no other."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +113,9 @@ class NewJob:
         id: of the job to be, known beforehand so that its input can be stored under it.
         params: the request's parameters, JSON-able, all defaults filled in.
         input_ref: name of the input in the blob store (points or latents), where there is one.
-        batch_key: only jobs with the same key may share a batch.
+        batch_key: only jobs with the same key may share a batch; it holds all that a run of the
+            model has one value of.
+        weights_sha256: of the model that it was checked against: no other may run it. None: any.
         deadline_ms: the moment after which nobody wants the result.
         preprocess_ms: milliseconds the gateway spent to make the input.
     """
@@ -139,6 +123,7 @@ class NewJob:
     operation: Operation
     params: dict[str, Any]
     batch_key: str
+    weights_sha256: str | None = None
     id: str = field(default_factory=lambda: new_id("job"))
     input_ref: str | None = None
     tenant: str = ANONYMOUS
@@ -197,6 +182,7 @@ class Job:
         error: ``ServiceError.to_dict()``; of a failed job only.
         timings_ms: milliseconds by stage, and ``queue``: from submission to the last start.
         artifacts: of the current (or last) attempt, oldest first.
+        weights_sha256: see ``NewJob``; None in records made before there was this field.
     """
 
     id: str
@@ -222,6 +208,7 @@ class Job:
     error: dict[str, Any] | None
     timings_ms: dict[str, float]
     artifacts: tuple[Artifact, ...] = ()
+    weights_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

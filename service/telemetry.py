@@ -21,7 +21,6 @@ class LogField(StrEnum):
     JOB_ID = "job_id"
     ATTEMPT = "attempt"
     OPERATION = "operation"
-    STAGE = "stage"
     WORKER = "worker"
     TENANT = "tenant"
     CODE = "code"

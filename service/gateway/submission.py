@@ -142,6 +142,7 @@ class JobService:
                 params=params,
                 input_ref=points_ref(job_id),
                 batch_key=batch_key(Operation.ENCODE, params, model),
+                weights_sha256=model.weights_sha256,
                 tenant=call.tenant,
                 idempotency=idempotency(
                     Operation.ENCODE, request, upload.sha256, call.idempotency_key
@@ -167,6 +168,7 @@ class JobService:
                 operation=Operation.GENERATE,
                 params=params,
                 batch_key=batch_key(Operation.GENERATE, params, model),
+                weights_sha256=model.weights_sha256,
                 tenant=call.tenant,
                 idempotency=idempotency(Operation.GENERATE, request, "", call.idempotency_key),
                 request_id=call.request_id,
@@ -324,6 +326,7 @@ class JobService:
             params=params,
             input_ref=source.ref or input_latents_ref(job_id),
             batch_key=batch_key(operation, params, model),
+            weights_sha256=model.weights_sha256,
             tenant=call.tenant,
             idempotency=idempotency(operation, request, source.digest, call.idempotency_key),
             request_id=call.request_id,

@@ -63,6 +63,11 @@ class Succeeded:
     artifacts: tuple[Artifact, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def reused(self) -> int:
+        """How many of its shapes were there already."""
+        return sum(shape.get("reused", False) for shape in self.result.get("shapes", ()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:

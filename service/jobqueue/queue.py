@@ -10,17 +10,19 @@ visible.
 All methods raise ``QueueUnavailable`` while Redis cannot serve, and may simply be called again.
 """
 
+import contextlib
 import hashlib
 import json
-import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import structlog
 from redis.asyncio import Redis
 
-from service.errors import JobFinal
+from service.errors import JobFinal, QueueUnavailable
 from service.jobqueue import refusals
+from service.jobqueue.estimates import Estimates, measured_work
 from service.jobqueue.lease import Beat, Entry, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.records import (
     QueueDepth,
@@ -31,7 +33,6 @@ from service.jobqueue.records import (
     new_job_fields,
     shape_arguments,
 )
-from service.jobqueue.registry import Registry
 from service.jobs import (
     PRIORITIES,
     Artifact,
@@ -43,6 +44,7 @@ from service.jobs import (
     ShapeRecord,
     Stage,
 )
+from service.telemetry import LogField
 
 LIST_LIMIT = 101
 """Jobs that one page of ``list_jobs`` may have: one more than a caller is shown at a time."""
@@ -52,7 +54,7 @@ _PUBSUB_WAIT_S = 4.0
 _CONSUMER_DEAD_MS = 24 * 3600 * 1000
 
 
-class JobQueue(Registry):
+class JobQueue(Estimates):
     """Everything that gateways and workers do with jobs and shapes; all state is in Redis.
 
     Args:
@@ -117,7 +119,7 @@ class JobQueue(Registry):
         """A page of a tenant's jobs by time of submission, starting behind the id ``after``.
 
         No more is read than the page, however many jobs there are in other states, and the ids of
-        jobs that have expired since the last ``tick``.
+        expired jobs that no ``tick`` has come to yet: each clears up to 100.
         """
         if not 1 <= limit <= LIST_LIMIT:
             raise ValueError(f"limit must be in 1..{LIST_LIMIT}, not {limit}")
@@ -138,46 +140,6 @@ class JobQueue(Registry):
         if verdict == "final":
             raise JobFinal(f"The job is {job.state.value} and will not change.", job=job_id)
         return job
-
-    async def positions(self, jobs: Sequence[Job]) -> dict[str, int]:
-        """How many waiting jobs are ahead of each of these, by id; only of those in line."""
-        queued = [job for job in jobs if job.state is JobState.QUEUED]
-        positions: dict[str, int] = {}
-        for operation in {job.operation for job in queued}:
-            ids = [job.id for job in queued if job.operation is operation]
-            ahead = await self._connection.run("positions", operation, len(PRIORITIES), *ids)
-            positions |= dict(zip(ids, ahead, strict=True))
-        return {job_id: ahead for job_id, ahead in positions.items() if ahead >= 0}
-
-    async def position(self, job: Job) -> int | None:
-        """How many waiting jobs are ahead of this one; None where it does not wait in line."""
-        return (await self.positions([job])).get(job.id)
-
-    async def waits_s(self, jobs: Sequence[Job], positions: Mapping[str, int]) -> dict[str, float]:
-        """Seconds that the jobs with a position will about wait and then take, by id.
-
-        Those ahead are taken for mean jobs; what a job takes itself goes by its shapes and steps.
-        """
-        if not positions:
-            return {}
-        waiting = [job for job in jobs if job.id in positions]
-        keys = [f"lg:work_ms:{job.operation}" for job in waiting]
-        mean_ms, *work_ms = await self._connection.command("MGET", "lg:mean_ms", *keys)
-        mean_s = float(mean_ms or 1000) / 1000
-        workers = max(len(await self.workers()), 1)
-        return {
-            job.id: positions[job.id] / workers * mean_s
-            + (mean_s if each_ms is None else float(each_ms) / 1000 * work_of(job))
-            for job, each_ms in zip(waiting, work_ms, strict=True)
-        }
-
-    async def retry_after(self) -> int:
-        """Seconds, 1 to 60, in which the present backlog should have been worked off."""
-        live = await self._connection.command("ZCARD", "lg:live")
-        mean_ms = await self._connection.command("GET", "lg:mean_ms")
-        slots = sum(worker.slots for worker in await self.workers())
-        seconds = int(live) * float(mean_ms or 1000) / 1000 / max(slots, 1)
-        return min(max(math.ceil(seconds), 1), 60)
 
     async def depths(self) -> list[QueueDepth]:
         """Load of each stream, for metrics."""
@@ -206,7 +168,8 @@ class JobQueue(Registry):
         """Reserve up to ``count`` jobs: those of silent workers first, then by priority.
 
         Every 8th call reads the least urgent first, so that they do not starve. Waits up to a
-        second where there is nothing; cancelling that wait loses no job.
+        second where there is nothing; cancelling that wait loses no job. A job whose record cannot
+        be read ends as ``internal``.
         """
         priorities = PRIORITIES[::-1] if self._rounds % 8 == 7 else PRIORITIES
         self._rounds += 1
@@ -220,7 +183,19 @@ class JobQueue(Registry):
             )
             if woken:
                 taken, _ = await self._connection.run("fetch", *arguments)
-        return [Entry(consumer, stream, entry, job_from_pairs(job)) for stream, entry, job in taken]
+        entries = []
+        for stream, entry_id, job_id, record in taken:
+            try:
+                entries.append(Entry(consumer, stream, entry_id, job_from_pairs(record)))
+            except Exception:  # noqa: BLE001 (its mates go on)
+                structlog.get_logger().exception("job_unreadable", **{LogField.JOB_ID: job_id})
+                located = consumer, job_id, stream, entry_id
+                error = json.dumps(refusals.unusable().to_dict())
+                with contextlib.suppress(QueueUnavailable):  # its lease ends, and it comes again
+                    await self._connection.run(
+                        "decline", *located, error, "", 0, self.limits.job_retention_ms
+                    )
+        return entries
 
     async def hold(self, consumer: str, entries: Sequence[Entry]) -> None:
         """Renew the lease of fetched entries that have not been started yet."""
@@ -276,8 +251,10 @@ class JobQueue(Registry):
         reached = stage or "", _told(progress)
         return bool(await self._connection.run("show", *arguments, *reached))
 
-    async def finish(self, lease: Lease, outcome: Outcome) -> bool:
+    async def finish(self, lease: Lease, outcome: Outcome, *, batch: int = 1) -> bool:
         """Publish the outcome, with the shapes and meshes of a success, in one step.
+
+        ``batch``: jobs that ran together, this one among them; estimates go by it.
 
         Returns:
             False where the token is not the current one any more: nothing was published.
@@ -300,6 +277,8 @@ class JobQueue(Registry):
             result,
             error,
             json.dumps(outcome.timings_ms),
+            measured_work(lease.job, outcome),
+            batch,
             len(artifacts),
             *map(artifact_json, artifacts),
             *shape_arguments(replace(shape, tenant=lease.job.tenant) for shape in shapes),
@@ -331,6 +310,33 @@ class JobQueue(Registry):
             token,
             self.limits.job_retention_ms,
         )
+
+    async def decline(
+        self, entry: Entry, error: dict[str, Any], *, weights_sha256: str = ""
+    ) -> str:
+        """End a held job that cannot be run here, with an error; no attempt is counted.
+
+        Args:
+            entry: of the job.
+            error: what its caller is told.
+            weights_sha256: that it can be run with: where a live worker has them, the job is put
+                back after a pause, and does not end. Empty: nobody can run it.
+
+        Returns:
+            ``queued``, ``failed``, ``canceled``, or ``lost`` where it is another's by now.
+        """
+        verdict: str = await self._connection.run(
+            "decline",
+            entry.consumer,
+            entry.job.id,
+            entry.stream,
+            entry.id,
+            json.dumps(error),
+            weights_sha256,
+            self.limits.retry_pause_ms,
+            self.limits.job_retention_ms,
+        )
+        return verdict
 
     async def close_consumer(self, consumer: str, operations: Sequence[Operation]) -> None:
         """Forget a consumer that has ended, unless it still holds jobs: those would be lost."""
@@ -391,8 +397,3 @@ def _stream(operation: Operation, priority: int) -> str:
 def _told(progress: float) -> str:
     """So that what is the same to four digits is no change."""
     return f"{progress:.4g}"
-
-
-def work_of(job: Job) -> int:
-    """Steps of all shapes of a job; shapes, where there are no steps. As in finish.lua."""
-    return int(job.params.get("n", 1)) * int(job.params.get("steps", 1))

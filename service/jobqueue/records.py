@@ -71,6 +71,8 @@ def new_job_fields(job: NewJob) -> list[str]:
         job.input_ref or "",
         "batch_key",
         job.batch_key,
+        "weights_sha256",
+        job.weights_sha256 or "",
         "request_id",
         job.request_id or "",
         "preprocess_ms",
@@ -110,6 +112,7 @@ def job_from_hash(record: Mapping[str, str]) -> Job:
         error=_optional_json(record, "error"),
         timings_ms=timings | (_optional_json(record, "timings") or {}),
         artifacts=tuple(Artifact(**item) for item in json.loads(record.get("artifacts") or "[]")),
+        weights_sha256=record.get("weights_sha256") or None,
     )
 
 

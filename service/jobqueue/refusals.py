@@ -7,12 +7,17 @@ from datetime import UTC, datetime
 from service.errors import (
     DeadlineExceeded,
     IdempotencyConflict,
+    InternalError,
     NotFound,
     QueueFull,
     RateLimited,
+    WeightsMismatch,
     WorkerCrashed,
 )
 from service.jobs import made_ms
+
+_FIRST_MS = 1_704_067_200_000
+"""2024-01-01, UTC: before there was this service, and so any id of it."""
 
 
 def job_not_found(job_id: str, kept_ms: int) -> NotFound:
@@ -41,9 +46,12 @@ def shape_not_found(shape_id: str, expired_ms: int | None, param: str | None) ->
 
 
 def _age(identifier: str, kept_ms: int) -> str | None:
-    """That a thing is older than such things get; its id tells when it was made."""
+    """That a thing is older than such things get; its id tells when it was made.
+
+    An id of a time before there were any is made up.
+    """
     made = made_ms(identifier)
-    if made is None or made + kept_ms > time.time() * 1000:
+    if made is None or made < _FIRST_MS or made + kept_ms > time.time() * 1000:
         return None
     return f"it was made at {_moment(made)}, and is kept for {_span(kept_ms // 1000)}"
 
@@ -105,6 +113,24 @@ def crashed(attempts: int) -> str:
         suggestion="The input may be at fault; other jobs are not affected.",
     )
     return json.dumps(error.to_dict())
+
+
+def unusable() -> InternalError:
+    """The job's record is none that a worker of this version can run."""
+    return InternalError(
+        "The job as it was accepted cannot be run by this version of the service.",
+        suggestion="Send the request again, with another Idempotency-Key if it had one.",
+    )
+
+
+def other_weights(accepted: str, loaded: str) -> WeightsMismatch:
+    """The job was checked against weights that no worker has any more."""
+    return WeightsMismatch(
+        f"The job was accepted for the weights {accepted[:12]}..., and the loaded ones are"
+        f" {loaded[:12]}...: they were exchanged before it was run.",
+        suggestion="Send the request again, with another Idempotency-Key if it had one: it is then"
+        " checked against the weights that are loaded.",
+    )
 
 
 def deadline_passed() -> str:

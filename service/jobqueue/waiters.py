@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Self
 
+import structlog
+
 from service.errors import QueueUnavailable
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.refusals import job_not_found
@@ -115,6 +117,10 @@ class JobWaiters:
                     self._wake(self._waiting.keys())
                 point, changed_ids = await self._queue.events(point)
             except QueueUnavailable:
+                await asyncio.sleep(_RECONNECT_S)
+            except Exception:  # noqa: BLE001 (a defect must not leave all waiters to themselves)
+                structlog.get_logger().exception("events_not_read", after=point)
+                point = None
                 await asyncio.sleep(_RECONNECT_S)
             else:
                 self._wake(self._waiting.keys() & set(changed_ids))

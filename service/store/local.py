@@ -29,7 +29,10 @@ class LocalBlobStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        new = [folder for folder in (self._root, *self._root.parents) if not folder.exists()]
         self._root.mkdir(parents=True, exist_ok=True)
+        for folder in new:
+            _sync_folder(folder.parent)
 
     async def put(self, ref: str, data: bytes) -> None:
         """Write a blob durably and in one step."""
@@ -61,8 +64,7 @@ class LocalBlobStore:
             raise ValueError(f"{ref!r} is no blob name: use relative paths of [A-Za-z0-9_.-] parts")
         return self._root / ref
 
-    @staticmethod
-    def _write(path: Path, data: bytes) -> None:
+    def _write(self, path: Path, data: bytes) -> None:
         handle, unfinished = _unfinished_file(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -73,7 +75,11 @@ class LocalBlobStore:
         except BaseException:
             Path(unfinished).unlink()
             raise
-        _sync_folder(path.parent)
+        # Folders may be new, of this process or of another that has not come to sync them yet.
+        for folder in path.parents:
+            _sync_folder(folder)
+            if folder == self._root:
+                break
 
 
 def _unfinished_file(folder: Path) -> tuple[int, str]:

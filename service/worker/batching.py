@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
 
 from model.config import SamplingDefaults
 from service.jobqueue.lease import Entry
@@ -31,40 +30,9 @@ _EXHAUSTIVE_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class BatchKey:
-    """What jobs must have in common to run together.
-
-    Attributes:
-        group: the queue's own batch key, such as the model's hash.
-        steps, guidance, keep_level, resolution: one run of the model has one value of each; None
-            where the operation does not have the parameter.
-    """
-
-    operation: Operation
-    group: str
-    steps: int | None
-    guidance: float | None
-    keep_level: int | None
-    resolution: int
-
-    @classmethod
-    def of(cls, job: Job) -> Self:
-        """The key of one job."""
-        return cls(
-            operation=job.operation,
-            group=job.batch_key,
-            steps=job.params.get("steps"),
-            guidance=job.params.get("guidance"),
-            keep_level=job.params.get("keep_level"),
-            resolution=job.params["resolution"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """Fetched jobs that may run together, most urgent first."""
+    """Fetched jobs of one batch key, most urgent first."""
 
-    key: BatchKey
     entries: tuple[Entry, ...]
 
 
@@ -86,15 +54,19 @@ def cost(job: Job) -> float:
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     entry: Entry
-    key: BatchKey
     cost: float
     since: float
+
+    @property
+    def key(self) -> str:
+        """Only jobs of the same one may run together."""
+        return self.entry.job.batch_key
 
     @property
     def due(self) -> float:
         """The moment from which the job waits for no others; at once where it must run alone."""
         alone = self.entry.redelivered
-        return self.since if alone else self.since + MAX_WAIT_S[self.key.operation]
+        return self.since if alone else self.since + MAX_WAIT_S[self.entry.job.operation]
 
 
 class Batcher:
@@ -130,9 +102,7 @@ class Batcher:
         """
         held = {waiting.entry.job.id for waiting in self._waiting}
         self._waiting += [
-            _Waiting(entry, BatchKey.of(entry.job), cost(entry.job), now)
-            for entry in entries
-            if entry.job.id not in held
+            _Waiting(entry, cost(entry.job), now) for entry in entries if entry.job.id not in held
         ]
         self._waiting.sort(key=lambda waiting: waiting.entry.job.priority)
 
@@ -141,7 +111,7 @@ class Batcher:
         for group, full in self._groups():
             if full or min(waiting.due for waiting in group) <= now:
                 self._waiting = [waiting for waiting in self._waiting if waiting not in group]
-                return Batch(group[0].key, tuple(waiting.entry for waiting in group))
+                return Batch(tuple(waiting.entry for waiting in group))
         return None
 
     def due_in(self, *, now: float) -> float | None:
@@ -157,7 +127,7 @@ class Batcher:
 
     def _groups(self) -> Iterable[tuple[list[_Waiting], bool]]:
         """Candidates by their most urgent member, each with whether it can take no more."""
-        seen: set[BatchKey] = set()
+        seen: set[str] = set()
         for first in self._waiting:
             if first.entry.redelivered:
                 yield [first], True
@@ -165,7 +135,7 @@ class Batcher:
                 seen.add(first.key)
                 yield self._fill(first.key)
 
-    def _fill(self, key: BatchKey) -> tuple[list[_Waiting], bool]:
+    def _fill(self, key: str) -> tuple[list[_Waiting], bool]:
         group: list[_Waiting] = []
         spent = 0.0
         for waiting in self._waiting:

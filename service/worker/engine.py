@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import BoundedSemaphore
@@ -29,12 +28,13 @@ from service.store.refs import latents_ref
 from service.worker.cores import model_threads
 from service.worker.draft import Draft, Finished, Preview, SurfaceLogits
 from service.worker.faults import diverged, free_memory, raise_if_fatal, typed
-from service.worker.finisher import Finishing
-from service.worker.finishing import FinishingDiedError, FinishingProcess
+from service.worker.finisher import Finishing, OnStage
+from service.worker.finishing import FinishingProcess
 from service.worker.inputs import Inputs
 from service.worker.observer import JobObserver
+from service.worker.outcome import outcome_of
 from service.worker.reporter import Reporter
-from service.worker.results import final_artifact, latent_file
+from service.worker.results import latent_file
 from service.worker.row import Row, rows_of, tasks_of, unmade
 from service.worker.task import Task
 
@@ -237,18 +237,33 @@ class Engine:
             file = latent_file(made.to_numpy(0), provenance).to_safetensors()
             self._io.run(self._store.put(latents_ref(row.shape_id), file))
         except LatentFileError as error:
-            row.latents = diverged(error)
+            row.latents = diverged(error, row.task.job)
         except OSError:  # they are written again with the mesh, where it counts
             self._log.warning("latents_not_stored", shape=row.shape_id, exc_info=True)
 
     # Surfaces
 
     def _surfaces(self, task: Task, rows: Sequence[Row], reporter: Reporter) -> Future[None]:
-        """Follow the surfaces of a job here and now; the future ends with the job."""
-        shapes = [self._begin(task, sample, row, reporter) for sample, row in enumerate(rows)]
+        """Follow the surfaces of a job here and now; the future ends with the job.
+
+        The first that fails fails the job, so that the others need not be followed.
+        """
+        lost = [i for i, row in enumerate(rows) if isinstance(row.latents, ServiceError)]
+        shapes: list[Future[Finished]] = []
+        for sample in lost[:1] or range(len(rows)):
+            if any(shape.done() and shape.exception() for shape in shapes):
+                break
+            shapes.append(self._begin(task, sample, rows[sample], reporter, tuple(shapes)))
         return self._thread.submit(self._end, task, shapes, reporter)
 
-    def _begin(self, task: Task, sample: int, row: Row, reporter: Reporter) -> Future[Finished]:
+    def _begin(
+        self,
+        task: Task,
+        sample: int,
+        row: Row,
+        reporter: Reporter,
+        earlier: Sequence[Future[Finished]],
+    ) -> Future[Finished]:
         """Follow the surface of one sample here and now; what finishes it comes later."""
         shape: Future[Finished] = Future()
         try:
@@ -261,9 +276,16 @@ class Engine:
             shape.set_exception(typed(error, task.job))
             return shape
         row.reused = True
-        return self._hand_over(
-            self._finishing.finish, draft, lambda stage: _tell(task, stage, sample, reporter)
-        )
+        on_stage = partial(_tell, task, sample, reporter)
+        return self._hand_over(self._finish, draft, on_stage, earlier)
+
+    def _finish(
+        self, draft: Draft, on_stage: OnStage, earlier: Sequence[Future[Finished]]
+    ) -> Finished:
+        """Finish one sample, unless one before it failed, which is then what this one ends with."""
+        for shape in earlier:
+            shape.result()
+        return self._finishing.finish(draft, on_stage)
 
     def _hand_over(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Let the other thread make a call, once there is room for it to wait."""
@@ -337,32 +359,7 @@ class Engine:
 
     def _end(self, task: Task, shapes: Sequence[Future[Finished]], reporter: Reporter) -> None:
         """Report how a job ended; its shapes are finished by now, each in its turn."""
-        reporter.finished(task.job.id, self._outcome(task, shapes))
-
-    def _outcome(self, task: Task, shapes: Sequence[Future[Finished]]) -> lease.Outcome:
-        timings_ms = Counter(task.stopwatch.timings_ms)
-        objects, records, artifacts = [], [], []
-        try:
-            for sample, shape in enumerate(shapes):
-                finished = shape.result()
-                artifacts.append(final_artifact(sample, task.mesh_options, finished.shape))
-                objects.append(finished.shape)
-                records += [finished.record] if finished.record else []
-                timings_ms.update(finished.timings_ms)
-        except Canceled:
-            return lease.Canceled(timings_ms=_rounded(timings_ms))
-        except FinishingDiedError:
-            raise
-        except Exception as error:  # noqa: BLE001 (the job's outcome)
-            told = typed(error, task.job).to_dict()
-            return lease.Failed(error=told, timings_ms=_rounded(timings_ms))
-        result = {"shapes": objects, "model": self._model}
-        return lease.Succeeded(
-            result=result,
-            shapes=tuple(records),
-            artifacts=tuple(artifacts),
-            timings_ms=_rounded(timings_ms),
-        )
+        reporter.finished(task.job.id, outcome_of(task, shapes, self._model))
 
 
 def _points(task: Task) -> np.ndarray:
@@ -379,7 +376,7 @@ def _logits(tracked: TrackedLogits) -> SurfaceLogits:
     return SurfaceLogits(blocks=tracked.blocks, lower=tracked.lower, spacing=tracked.spacing)
 
 
-def _tell(task: Task, stage: Stage, sample: int, reporter: Reporter) -> None:
+def _tell(task: Task, sample: int, reporter: Reporter, stage: Stage) -> None:
     """Tell of a stage of finishing; the job's is that of its last shape, the others only count."""
     progress = task.meter.at(stage, 0.0, sample)
     last = sample == task.samples - 1
@@ -389,7 +386,3 @@ def _tell(task: Task, stage: Stage, sample: int, reporter: Reporter) -> None:
 def _await(ends: Sequence[Future[None]]) -> None:
     for end in ends:
         end.result()
-
-
-def _rounded(timings_ms: Mapping[str, float]) -> dict[str, float]:
-    return {stage: round(spent, 3) for stage, spent in timings_ms.items()}

@@ -45,6 +45,7 @@ class Execution:
         self._engine = engine
         self._metrics = metrics
         self._leases = {lease.job.id: lease for lease in leases}
+        self._batch = len(leases)
         self._operation = leases[0].job.operation
         self._beat_s = beat_s
         self._reached: dict[str, tuple[Stage, float]] = {}
@@ -131,7 +132,7 @@ class Execution:
         lease = self._leases.pop(job_id, None)
         if lease is None:
             return
-        published = await persistently(self._queue.finish, lease, outcome)
+        published = await persistently(self._queue.finish, lease, outcome, batch=self._batch)
         if not published:
             self._metrics.results_fenced.inc()
             _log(lease).warning("result_fenced")
@@ -141,8 +142,7 @@ class Execution:
         for stage, spent_ms in outcome.timings_ms.items():
             self._metrics.job_run.labels(op=operation, stage=stage).observe(spent_ms / 1000)
         if isinstance(outcome, Succeeded):
-            reused = sum(shape.get("reused", False) for shape in outcome.result["shapes"])
-            self._metrics.shapes_reused.labels(op=operation).inc(reused)
+            self._metrics.shapes_reused.labels(op=operation).inc(outcome.reused)
         code = outcome.error["code"] if isinstance(outcome, Failed) else None
         _log(lease).info("job_finished", state=state, **{LogField.CODE: code})
 

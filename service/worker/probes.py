@@ -10,6 +10,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 _TEXT = "text/plain; charset=utf-8"
 _REQUEST_TIMEOUT_S = 5.0
 
+_NO_REQUEST = (
+    OSError,
+    TimeoutError,
+    ValueError,
+    asyncio.IncompleteReadError,
+    asyncio.LimitOverrunError,
+)
+"""A head that breaks off, comes too slowly, is no HTTP, or is larger than a stream reader takes."""
+
 
 class Probes:
     """Answers ``GET /livez``, ``/readyz`` and ``/metrics``, one request a connection.
@@ -34,13 +43,12 @@ class Probes:
             yield server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+        with contextlib.closing(writer), contextlib.suppress(*_NO_REQUEST):
             async with asyncio.timeout(_REQUEST_TIMEOUT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
             method, path, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
             writer.write(_response(*self._answer(method, path)))
             await writer.drain()
-        writer.close()
 
     def _answer(self, method: str, path: str) -> tuple[HTTPStatus, str, bytes]:
         if method != "GET":

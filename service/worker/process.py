@@ -29,6 +29,10 @@ class EngineDiedError(Exception):
     """The process ended, or hung and was killed; start it again."""
 
 
+class EngineGoneError(EngineDiedError):
+    """The process had ended before it could take a batch: nothing of that was run."""
+
+
 class EngineLoadError(Exception):
     """The model cannot be loaded: starting again would not help."""
 
@@ -86,7 +90,7 @@ class EngineProcess:
         self._context = multiprocessing.get_context("spawn")
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[str] | None = None
         self._numbers = itertools.count(1)
         self._open: dict[int, Submission] = {}
 
@@ -119,18 +123,29 @@ class EngineProcess:
         raise EngineDiedError(f"the model process began with {report}")
 
     def submit(self, jobs: Iterable[Job]) -> Submission:
-        """Let the child, which is free, run jobs as one batch."""
+        """Let the child, which is free, run jobs as one batch.
+
+        Raises:
+            EngineGoneError: the child has ended, and has seen nothing of them.
+        """
+        if self._reading is None or self._reading.done():
+            raise EngineGoneError("the model process has ended")
         number = next(self._numbers)
         self._send(Run(number, tuple(jobs)))
         submission = self._open[number] = Submission(self._silence_s, self.kill)
-        if self._reading is None or self._reading.done():
-            self._abandon(EngineDiedError("the model process has ended"))
         return submission
+
+    async def ended(self) -> str:
+        """Wait for the end of the child that was started, whatever it does; returns the cause."""
+        reading = self._reading
+        assert reading is not None
+        await asyncio.wait({reading})
+        return reading.result()
 
     def cancel(self, job_id: str) -> None:
         """Let the child stop working on a job."""
         # A dead child is noticed, with its exit code, where its reports are read.
-        with contextlib.suppress(EngineDiedError):
+        with contextlib.suppress(EngineGoneError):
             self._send(Cancel(job_id))
 
     def kill(self) -> None:
@@ -154,20 +169,21 @@ class EngineProcess:
 
     def _send(self, command: Run | Cancel) -> None:
         if self._connection is None:
-            raise EngineDiedError("the model process is not running")
+            raise EngineGoneError("the model process is not running")
         try:
             self._connection.send(command)
         except OSError:
-            raise EngineDiedError("the model process has closed its pipe") from None
+            raise EngineGoneError("the model process has closed its pipe") from None
 
-    async def _read(self) -> None:
-        """Pass reports on to the batches they are about, until the child ends."""
+    async def _read(self) -> str:
+        """Pass reports on to the batches they are about, until the child ends; returns why."""
         try:
             while True:
                 self._pass_on(await self._receive())
         except EngineDiedError as error:
             self.kill()
             self._abandon(error)
+            return str(error)
 
     def _pass_on(self, report: Report) -> None:
         if isinstance(report, Broken):

@@ -6,24 +6,25 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
-from service.errors import QueueUnavailable
-from service.jobqueue.lease import Lease
+from service.errors import QueueUnavailable, ServiceError
+from service.jobqueue.lease import Entry, Lease
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import WorkerInfo
+from service.jobqueue.refusals import other_weights, unusable
 from service.jobqueue.tasks import cancel_and_wait
-from service.jobs import Operation
+from service.jobs import JobState, Operation
 from service.settings import WorkerSettings
 from service.telemetry import LogField, WorkerMetrics
 from service.worker.batching import Batch, Batcher
 from service.worker.execution import Execution
 from service.worker.persistence import persistently
-from service.worker.process import EngineDiedError, EngineProcess
+from service.worker.process import EngineDiedError, EngineGoneError, EngineProcess
 
 _PAUSE_S = 0.5
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.5, 30.0
@@ -75,7 +76,8 @@ class Runner:
     @property
     def ready(self) -> bool:
         """True while the model is loaded, Redis answers, and jobs are taken."""
-        return self._info is not None and self._redis_reached and not self._stop.is_set()
+        loaded = self._info is not None and self._death is None
+        return loaded and self._redis_reached and not self._stop.is_set()
 
     def stop(self) -> None:
         """Take no more jobs, finish the running batch, give the rest back, then leave ``run``."""
@@ -89,7 +91,12 @@ class Runner:
             DrainTimeoutError: Redis did not take the jobs back.
         """
         main = [self._work(), self._fetch()]
-        helpers = [self._heartbeat(), self._follow_cancellations(), self._enforce_stop()]
+        helpers = [
+            self._heartbeat(),
+            self._follow_cancellations(),
+            self._watch_engine(),
+            self._enforce_stop(),
+        ]
         try:
             await _run_accompanied(main, helpers)
         finally:
@@ -109,11 +116,37 @@ class Runner:
             except QueueUnavailable:
                 await asyncio.sleep(_PAUSE_S)
                 continue
-            self._batcher.add(entries, now=time.monotonic())
-            if self._info is None:
-                await self._release_held()
+            await self._take_in(entries)
             await self._tell_change()
         await self._release_held()
+
+    async def _take_in(self, entries: Sequence[Entry]) -> None:
+        """Hold what was fetched, but for what was accepted for other weights or makes no sense."""
+        loaded = self._info.model["weights_sha256"] if self._info else None
+        declined: list[tuple[Entry, ServiceError, str]] = []
+        for entry in entries:
+            wanted = entry.job.weights_sha256
+            if not (loaded is None or wanted in (None, loaded)):
+                declined.append((entry, other_weights(wanted, loaded), wanted))
+                continue
+            try:
+                self._batcher.add([entry], now=time.monotonic())
+            except Exception:  # noqa: BLE001 (its mates go on)
+                self._log.exception("job_unusable", **{LogField.JOB_ID: entry.job.id})
+                declined.append((entry, unusable(), ""))
+        if loaded is None:
+            await self._release_held()
+        for entry, error, weights_sha256 in declined:
+            await self._decline(entry, error, weights_sha256=weights_sha256)
+
+    async def _decline(self, entry: Entry, error: ServiceError, *, weights_sha256: str) -> None:
+        verdict = await persistently(
+            self._queue.decline, entry, error.to_dict(), weights_sha256=weights_sha256
+        )
+        fields = {LogField.JOB_ID: entry.job.id, LogField.CODE: error.code}
+        self._log.warning("job_declined", verdict=verdict, **fields)
+        if verdict in (JobState.FAILED, JobState.CANCELED):
+            self._metrics.jobs_finished.labels(op=entry.job.operation, state=verdict).inc()
 
     async def _release_held(self) -> None:
         for entry in self._batcher.clear():
@@ -226,12 +259,13 @@ class Runner:
             await execution.run()
             self._failures = 0
         except EngineDiedError as error:
-            if self._overdue:
+            if not self._overdue:
+                self._death = str(error)
+            if self._overdue or isinstance(error, EngineGoneError):
                 await execution.release()
             else:
-                self._death = str(error)
                 await execution.retry(str(error))
-                await self._tell_change()
+            await self._tell_change()
         except Exception:
             self.stop()  # then `_work` raises it
             raise
@@ -273,6 +307,17 @@ class Runner:
                         execution.cancel(job_id)
             except QueueUnavailable:
                 await asyncio.sleep(_PAUSE_S)
+
+    async def _watch_engine(self) -> None:
+        """Notice the death of a model process, also while it has nothing to do."""
+        while not self._stop.is_set():
+            await self._until(lambda: self._info is not None and self._death is None)
+            if (info := self._info) is None:
+                continue
+            cause = await self._engine.ended()
+            if self._info is info:  # else it has been noticed and another is being started
+                self._death = self._death or cause
+                await self._tell_change()
 
     async def _enforce_stop(self) -> None:
         await self._stop.wait()

@@ -68,6 +68,16 @@ local function enqueue(id)
   announce(id)
 end
 
+-- Make the job wait outside of its stream until it is due; `tick` puts it back.
+local function put_off(id, due)
+  drop_own_entry(id)
+  move(id, 'queued')
+  redis.call('HSET', job_key(id), 'entry', '', 'token', '', 'nonce', '',
+    'started_ms', '', 'stage', '', 'progress', 0, 'artifacts', '')
+  redis.call('ZADD', DELAY, int(due), id)
+  announce(id)
+end
+
 -- The only door to a terminal state; the job must not be in one yet.
 local function conclude(id, state, now, retention_ms, fields)
   local key = job_key(id)

@@ -1,6 +1,6 @@
 -- Take up to `count` entries for a consumer: first those whose lease ran out, then new ones, most urgent first.
 -- ARGV: consumer, count, lease ms, stream, stream, ... (in the order to read them)
--- Returns {{{stream, entry, job hash}, ...}, {last entry id of each stream}}
+-- Returns {{{stream, entry, job id, job hash}, ...}, {last entry id of each stream}}
 local consumer, count, lease_ms = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local taken, tails = {}, {}
 
@@ -11,7 +11,7 @@ local function take(stream, entries)
     if #job == 0 or get(id, 'entry') ~= entry[1] then
       drop_entry(stream, entry[1])
     else
-      taken[#taken + 1] = {stream, entry[1], job}
+      taken[#taken + 1] = {stream, entry[1], id, job}
     end
   end
 end

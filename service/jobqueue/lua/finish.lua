@@ -1,9 +1,11 @@
 -- Publish the outcome of a running job with its shapes; only the holder of the token can. Safe to repeat.
 -- ARGV: job id, token, state, retention ms, result, error, timings,
+--       work (0 where the time it took tells nothing of other jobs), jobs that ran together,
 --       number of final artifacts, artifact (JSON object), artifact, ...
 --       then for each shape: id, record, expires ms, number of parents, parent, parent, ...
 -- Returns 1, or 0 when the token is not the current one any more
 local id, token, state, retention_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local work, together = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 local TRACE_MS = 30 * 24 * 3600 * 1000
 
@@ -30,24 +32,18 @@ local function follow(key, value)
   redis.call('SET', key, string.format('%.3f', 0.9 * mean + 0.1 * value))
 end
 
--- Steps of all shapes of a job; shapes, where there are no steps. As `work_of` in queue.py.
-local function work(id)
-  local params = cjson.decode(get(id, 'params'))
-  return (params.n or 1) * (params.steps or 1)
-end
-
 if get(id, 'final_token') == token then return 1 end
 if not holds(id, token) then return 0 end
 
 local now = now_ms()
-local run_ms = now - tonumber(get(id, 'started_ms'))
-follow(PREFIX .. 'mean_ms', run_ms)
--- Shapes that were there already tell nothing of the time to make them.
-if state == 'succeeded' and not string.find(ARGV[5], '"reused": true', 1, true) then
-  follow(PREFIX .. 'work_ms:' .. get(id, 'operation'), run_ms / work(id))
+if work > 0 then
+  local run_ms = now - tonumber(get(id, 'started_ms'))
+  -- What it cost a worker, which ran its mates in the same time; and what it took itself, mates or no.
+  follow(PREFIX .. 'mean_ms', run_ms / together)
+  follow(PREFIX .. 'work_ms:' .. get(id, 'operation'), run_ms / work)
 end
-local i, final = 9 + tonumber(ARGV[8]), {}
-for j = 9, i - 1 do final[#final + 1] = ARGV[j] end
+local i, final = 11 + tonumber(ARGV[10]), {}
+for j = 11, i - 1 do final[#final + 1] = ARGV[j] end
 if #final > 0 then
   -- They come from the last stage, of which nobody may have been told yet.
   if reach(id, 'export', get(id, 'progress')) then redis.call('HINCRBY', job_key(id), 'seq', 1) end

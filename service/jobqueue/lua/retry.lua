@@ -15,14 +15,10 @@ if tonumber(get(id, 'attempts')) >= max_attempts then
   bury(id, error)
   return 'failed'
 end
-drop_own_entry(id)
-if pause_ms <= 0 then
+if pause_ms > 0 then
+  put_off(id, now + pause_ms)
+else
+  drop_own_entry(id)
   enqueue(id)
-  return 'queued'
 end
-move(id, 'queued')
-redis.call('HSET', job_key(id), 'entry', '', 'token', '', 'nonce', '', 'started_ms', '',
-  'stage', '', 'progress', 0, 'artifacts', '')
-redis.call('ZADD', DELAY, int(now + pause_ms), id)
-announce(id)
 return 'queued'

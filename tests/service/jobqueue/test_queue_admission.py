@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from service.errors import IdempotencyConflict, QueueFull, RateLimited
 from service.jobqueue.lease import Succeeded
 from service.jobqueue.queue import JobQueue
-from service.jobs import IdempotencyKey, JobState, Operation, QueueLimits
+from service.jobs import IdempotencyKey, Job, JobState, Operation, QueueLimits
 from tests.service.jobqueue.worker import new_job, start, take
 
 
@@ -126,24 +126,29 @@ async def test_fetch_never_gives_more_than_asked_for(queue: JobQueue) -> None:
     assert len(await take(queue, count=3)) == 1
 
 
+async def places(queue: JobQueue, *jobs: Job) -> list[int | None]:
+    positions = await queue.positions(jobs)
+    return [positions.get(job.id) for job in jobs]
+
+
 async def test_positions_count_the_waiting_jobs_ahead(queue: JobQueue) -> None:
     first, second = [(await queue.submit(new_job()))[0] for _ in range(2)]
     urgent, _ = await queue.submit(new_job(priority=0))
     patient, _ = await queue.submit(new_job(priority=2))
     await queue.submit(new_job(operation=Operation.ENCODE))
     line = (urgent, first, second, patient)
-    assert [await queue.position(job) for job in line] == [0, 1, 2, 3]
+    assert await places(queue, *line) == [0, 1, 2, 3]
     fetched = await queue.fetch("alice", [Operation.GENERATE], 2)
-    assert [await queue.position(job) for job in line[2:]] == [2, 3]  # these wait as well
+    assert await places(queue, *line[2:]) == [2, 3]  # these wait as well
     for entry in fetched:
         assert await queue.claim("alice", entry)
-    assert [await queue.position(job) for job in line[2:]] == [0, 1]
+    assert await places(queue, *line[2:]) == [0, 1]
 
 
 async def test_a_running_job_has_no_position(queue: JobQueue) -> None:
     await queue.submit(new_job())
     lease = await start(queue)
-    assert await queue.position(lease.job) is None
+    assert await places(queue, lease.job) == [None]
 
 
 async def test_ended_jobs_are_forgotten_in_time(redis: Redis, limits: QueueLimits) -> None:

@@ -66,7 +66,7 @@ async def test_a_retry_waits_then_runs_again(redis: Redis, limits: QueueLimits) 
     waiting = await queue.get(job.id)
     assert waiting is not None
     assert (waiting.state, waiting.started_ms) == (JobState.QUEUED, None)
-    assert await queue.position(waiting) is None
+    assert await queue.positions([waiting]) == {}
     assert (await queue.tick()).retried == 0
     await asyncio.sleep(0.08)
     assert (await queue.tick()).retried == 1

@@ -24,12 +24,13 @@ async def test_a_job_runs_and_succeeds(queue: JobQueue, redis: Redis) -> None:
     assert running is not None
     assert (running.stage, running.progress) == (Stage.DENOISE_L2, 0.25)
     made = shape("shp_parent")
-    outcome = Succeeded(result={"shapes": [made.id]}, shapes=(made,), timings_ms={"decode": 4.5})
+    result = {"shapes": [{"id": made.id}]}
+    outcome = Succeeded(result=result, shapes=(made,), timings_ms={"decode": 4.5})
     assert await queue.finish(lease, outcome)
     done = await queue.get(job.id)
     assert done is not None
     assert (done.state, done.stage, done.progress) == (JobState.SUCCEEDED, None, 1.0)
-    assert done.result == {"shapes": [made.id]}
+    assert done.result == {"shapes": [{"id": made.id}]}
     assert done.error is None
     assert done.timings_ms.keys() == {"queue", "preprocess", "decode"}
     assert done.expires_ms == done.finished_ms + queue.limits.job_retention_ms

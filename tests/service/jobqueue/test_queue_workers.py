@@ -5,7 +5,8 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from service.jobqueue.lease import Succeeded
+from service.errors import InternalError
+from service.jobqueue.lease import Canceled, Failed, Outcome, Succeeded
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import WorkerInfo
 from service.jobs import Operation
@@ -57,23 +58,69 @@ async def test_nobody_is_there_at_first(queue: JobQueue) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean_ms", "slots", "seconds"), [(2000, 1, 8), (2000, 4, 2), (1, 4, 1), (90_000, 1, 60)]
+    ("mean_ms", "workers", "seconds"), [(2000, 1, 8), (2000, 4, 2), (1, 4, 1), (90_000, 1, 60)]
 )
 async def test_retry_after_is_the_time_to_work_off_the_backlog(
-    queue: JobQueue, redis: Redis, mean_ms: int, slots: int, seconds: int
+    queue: JobQueue, redis: Redis, mean_ms: int, workers: int, seconds: int
 ) -> None:
     for _ in range(4):
         await queue.submit(new_job())
     await redis.set("lg:mean_ms", mean_ms)
-    await queue.register_worker(worker("w1", slots=slots))
+    for number in range(workers):
+        await queue.register_worker(worker(f"w{number}"))
     assert await queue.retry_after() == seconds
 
 
-async def test_the_mean_duration_follows_the_jobs(queue: JobQueue, redis: Redis) -> None:
+async def test_who_waits_and_who_is_refused_are_told_the_same_time(
+    queue: JobQueue, redis: Redis
+) -> None:
+    await redis.set("lg:mean_ms", 5000)
+    for number in range(2):
+        await queue.register_worker(worker(f"w{number}", slots=8))
+    jobs = [(await queue.submit(new_job()))[0] for _ in range(4)]
+    told = await queue.waits_s(jobs, {jobs[-1].id: len(jobs)})
+    assert told[jobs[-1].id] - 5 == await queue.retry_after() == 10
+
+
+async def test_the_mean_duration_is_a_jobs_share_of_its_batch(
+    queue: JobQueue, redis: Redis
+) -> None:
     await redis.set("lg:mean_ms", 1000)
     await queue.submit(new_job())
     await queue.finish(await start(queue), Succeeded(result={}))
     assert 900 <= float(await redis.get("lg:mean_ms")) < 910
+    await redis.set("lg:mean_ms", 1000)
+    job, _ = await queue.submit(new_job())
+    lease = await start(queue)
+    ago = int(await redis.hget(f"lg:job:{job.id}", "started_ms")) - 8000
+    await redis.hset(f"lg:job:{job.id}", "started_ms", ago)
+    await queue.finish(lease, Succeeded(result={}), batch=4)
+    assert 1100 <= float(await redis.get("lg:mean_ms")) < 1110  # 0.9 * 1000 + 0.1 * 8000 / 4
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Canceled(),
+        Failed(error=InternalError("no").to_dict()),
+        Succeeded(result={"shapes": [{"reused": False}, {"reused": True}]}),
+    ],
+)
+async def test_what_did_not_take_its_time_tells_nothing_of_it(
+    queue: JobQueue, redis: Redis, outcome: Outcome
+) -> None:
+    await redis.mset({"lg:mean_ms": 1000, "lg:work_ms:generate": 100})
+    await queue.submit(new_job())
+    await queue.finish(await start(queue), outcome)
+    assert await redis.mget("lg:mean_ms", "lg:work_ms:generate") == ["1000", "100"]
+
+
+async def test_a_text_that_says_reused_is_no_reused_shape(queue: JobQueue, redis: Redis) -> None:
+    await redis.set("lg:work_ms:generate", 100)
+    await queue.submit(new_job())
+    result = {"shapes": [{"reused": False}], "note": {"reused": True}}
+    await queue.finish(await start(queue), Succeeded(result=result))
+    assert float(await redis.get("lg:work_ms:generate")) < 100
 
 
 async def test_the_time_to_a_jobs_end_goes_by_its_shapes_and_steps(
@@ -91,7 +138,3 @@ async def test_the_time_of_a_step_follows_the_jobs(queue: JobQueue, redis: Redis
     await queue.submit(new_job(params={"n": 2, "steps": 5, "seed": 2**64 - 1}))
     await queue.finish(await start(queue), Succeeded(result={}))
     assert 90 <= float(await redis.get("lg:work_ms:generate")) < 91
-    await redis.set("lg:work_ms:generate", 100)
-    await queue.submit(new_job())
-    await queue.finish(await start(queue), Succeeded(result={"shapes": [{"reused": True}]}))
-    assert float(await redis.get("lg:work_ms:generate")) == 100

@@ -5,6 +5,7 @@ import contextlib
 import time
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from service.errors import NotFound
@@ -80,6 +81,29 @@ async def test_waiters_survive_a_cut_connection(queue: JobQueue, redis: Redis) -
         await asyncio.sleep(0.1)
         await queue.cancel(job.id)
         assert (await asyncio.wait_for(waiting, 2.0)).state is JobState.CANCELED
+
+
+async def test_the_reader_of_events_survives_a_defect_and_tells_of_it(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobqueue.waiters._RECONNECT_S", 0.01)
+    job, _ = await queue.submit(new_job())
+    events, failures = queue.events, [RuntimeError("a defect"), KeyError("id")]
+
+    async def failing(after: str) -> tuple[str, list[str]]:
+        if failures:
+            raise failures.pop()
+        return await events(after)
+
+    monkeypatch.setattr(queue, "events", failing)
+    with structlog.testing.capture_logs() as lines:
+        async with JobWaiters(queue) as waiters:
+            waiting = asyncio.ensure_future(waiters.wait(job.id, 10.0))
+            await asyncio.sleep(0.2)
+            await queue.cancel(job.id)
+            # Well before the waiter would look by itself.
+            assert (await asyncio.wait_for(waiting, 3.0)).state is JobState.CANCELED
+    assert [line["log_level"] for line in lines] == ["error", "error"]
 
 
 async def test_changes_show_every_step_and_end(queue: JobQueue) -> None:

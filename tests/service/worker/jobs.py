@@ -1,6 +1,5 @@
 """Jobs and entries for worker tests."""
 
-from dataclasses import replace
 from typing import Any
 
 from service.jobqueue.lease import Entry
@@ -11,10 +10,11 @@ def new_job(
     operation: Operation = Operation.GENERATE, *, priority: int = 1, **params: Any
 ) -> NewJob:
     """A request for one shape with default parameters."""
+    params = _defaults(operation) | params
     return NewJob(
         operation=operation,
-        params=_defaults(operation) | params,
-        batch_key="weights",
+        params=params,
+        batch_key=_batch_key(operation, params),
         priority=priority,
     )
 
@@ -28,17 +28,18 @@ def job(
     **params: Any,
 ) -> Job:
     """A queued job as a worker fetches it."""
+    params = _defaults(operation) | params
     return Job(
         id=new_id("job"),
         operation=operation,
         state=JobState.QUEUED,
         stage=None,
         progress=0.0,
-        params=_defaults(operation) | params,
+        params=params,
         input_ref=input_ref,
         tenant="anonymous",
         priority=priority,
-        batch_key="weights",
+        batch_key=_batch_key(operation, params),
         attempts=attempts,
         seq=1,
         created_ms=0,
@@ -54,10 +55,15 @@ def job(
     )
 
 
-def entry(fetched: Job, *, batch_key: str = "weights") -> Entry:
+def entry(fetched: Job) -> Entry:
     """A job as ``JobQueue.fetch`` returns it."""
-    fetched = replace(fetched, batch_key=batch_key)
     return Entry("worker", f"lg:q:{fetched.operation}:{fetched.priority}", "1-0", fetched)
+
+
+def _batch_key(operation: Operation, params: dict[str, Any]) -> str:
+    """As the gateway makes it, for one model."""
+    shared = [params.get(name) for name in ("steps", "guidance", "keep_level", "resolution")]
+    return f"{operation}/{shared}"
 
 
 def _defaults(operation: Operation) -> dict[str, Any]:

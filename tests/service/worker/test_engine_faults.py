@@ -6,16 +6,19 @@ import pytest
 import torch
 
 from model.latents import Latents
-from service.errors import InvalidLatents, NotFound, ServiceError
+from service.errors import EmptySurface, InvalidLatents, NotFound, ServiceError
 from service.jobqueue.lease import Canceled, Failed, Outcome
-from service.jobs import Operation, Stage
+from service.jobs import Job, Operation, Stage
 from service.store.refs import latents_ref
+from service.worker.engine import Engine
+from service.worker.task import Task
 from tests.service.worker.engines import (
     RESOLUTION,
     Make,
     PickyPipeline,
     Recorder,
     SpherePipeline,
+    blob,
     code,
     generate,
     put,
@@ -39,16 +42,41 @@ def test_a_field_without_surface_fails_its_job_only(make: Make) -> None:
     assert set(outcome.timings_ms) >= {"denoise_l3", "denoise_l2", "denoise_l1", "decode"}
 
 
-def test_a_field_that_is_not_finite_is_told_of_the_latents(make: Make) -> None:
+@pytest.mark.parametrize(
+    ("operation", "sent"),
+    [
+        (Operation.ENCODE, False),
+        (Operation.GENERATE, False),
+        (Operation.RESAMPLE, False),
+        (Operation.RESAMPLE, True),
+        (Operation.DECODE, False),
+        (Operation.DECODE, True),
+    ],
+)
+def test_a_field_that_is_not_finite_is_blamed_on_latents_only_where_some_were_sent(
+    make: Make, monkeypatch: pytest.MonkeyPatch, operation: Operation, sent: bool
+) -> None:
     engine = make()
-    request = generate()
-    SpherePipeline.radius = float("nan")
-    try:
-        error = refusal(run(engine, [request]).outcomes[request.id])
-    finally:
-        SpherePipeline.radius = 0.5
-    assert isinstance(error, InvalidLatents)
-    assert "field" in error.detail
+    ref = None
+    match operation:
+        case Operation.ENCODE:
+            ref = put_points(engine, "a", sphere_points())
+        case Operation.RESAMPLE | Operation.DECODE:
+            made = generate()
+            run(engine, [made])
+            latents = blob(engine, latents_ref(shape_of(engine, made)))
+            ref = put(engine, f"{'inputs' if sent else 'latents'}/b.safetensors", latents)
+    request = job(operation, input_ref=ref, steps=2, resolution=RESOLUTION)
+    monkeypatch.setattr(SpherePipeline, "radius", float("nan"))
+    error = refusal(run(engine, [request]).outcomes[request.id])
+    assert "NaN" in error.detail
+    assert isinstance(error, InvalidLatents if sent else EmptySurface)
+    sampled = operation in (Operation.GENERATE, Operation.RESAMPLE)
+    assert ("guidance" in str(error.suggestion)) == (sampled and not sent)
+
+
+def shape_of(engine: Engine, request: Job) -> str:
+    return Task.read(request, None).shape_id(0, engine.model["weights_sha256"])
 
 
 def test_an_input_that_is_gone_by_then_is_not_found_and_fails_its_job_only(make: Make) -> None:
@@ -80,7 +108,8 @@ def test_a_sample_that_diverges_fails_its_job_only(
     bad, good = generate(seed=13), generate(seed=14)
     outcomes = run(engine, [bad, good]).outcomes
     error = refusal(outcomes[bad.id])
-    assert isinstance(error, InvalidLatents)
+    assert isinstance(error, EmptySurface)
+    assert "guidance" in str(error.suggestion)
     assert "level1 has NaN or infinite values" in error.detail
     assert len(shapes(outcomes[good.id])) == 1
 

@@ -24,6 +24,7 @@ class Queue:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Stage | None, float]] = []
+        self.batches: list[int] = []
         self.beating = asyncio.Event()
         self.slow = asyncio.Event()
         self.slow.set()
@@ -40,7 +41,8 @@ class Queue:
         self.told.append(("show", stage, progress))
         return True
 
-    async def finish(self, lease: Lease, outcome: Outcome) -> bool:
+    async def finish(self, lease: Lease, outcome: Outcome, *, batch: int) -> bool:
+        self.batches.append(batch)
         return True
 
 
@@ -54,10 +56,19 @@ class Engine:
         return self.submission
 
 
-def execution(queue: Any, engine: Any, running: Job) -> Execution:
-    lease = Lease(entry(running), running, "token")
+def execution(queue: Any, engine: Any, *running: Job) -> Execution:
+    leases = [Lease(entry(each), each, "token") for each in running]
     metrics = WorkerMetrics(CollectorRegistry(), version="0")
-    return Execution(queue, engine, metrics, [lease], beat_s=0.01)
+    return Execution(queue, engine, metrics, leases, beat_s=0.01)
+
+
+async def test_each_end_tells_how_many_ran_together() -> None:
+    queue, engine, jobs = Queue(), Engine(), [job() for _ in range(3)]
+    for each in jobs:
+        engine.submission.tell(Finished(1, each.id, Succeeded(result={"shapes": []})))
+    engine.submission.tell(Ended(1))
+    await execution(queue, engine, *jobs).run()
+    assert queue.batches == [3, 3, 3]
 
 
 async def test_progress_that_comes_late_takes_nothing_back() -> None:
