@@ -17,6 +17,9 @@ ANONYMOUS = "anonymous"
 PRIORITIES = (0, 1, 2)
 """Most urgent first; 1 is the default."""
 
+LEAST_PROGRESS = 0.02
+"""Below this, what is left of a job cannot be told by what is done."""
+
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID_DIGITS = 26
 

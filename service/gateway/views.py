@@ -6,10 +6,7 @@ from datetime import UTC, datetime
 from service import contract
 from service.errors import Canceled, InternalError, ServiceError
 from service.jobqueue.records import Relative
-from service.jobs import Artifact, Job, JobState, ShapeRecord, Stage
-
-_LEAST_PROGRESS = 0.02
-"""Below this an estimate from the progress so far would be noise."""
+from service.jobs import LEAST_PROGRESS, Artifact, Job, JobState, ShapeRecord, Stage
 
 
 def job_view(job: Job, *, position: int | None = None, wait_s: float | None = None) -> contract.Job:
@@ -123,7 +120,7 @@ def _error_info(job: Job) -> contract.ErrorInfo | None:
 
 def _eta_s(job: Job) -> float | None:
     """Seconds left, if the rest goes as fast as what is done."""
-    if job.started_ms is None or job.state.terminal or job.progress < _LEAST_PROGRESS:
+    if job.started_ms is None or job.state.terminal or job.progress < LEAST_PROGRESS:
         return None
     elapsed_s = time.time() - job.started_ms / 1000
     return round(max(elapsed_s, 0.0) * (1 - job.progress) / job.progress, 1)

@@ -1,6 +1,7 @@
 """How long things will take: places in line, waits, and when to come again."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 
 from service.jobqueue.lease import Outcome, Succeeded
@@ -29,16 +30,23 @@ class Estimates(Registry):
     async def waits_s(self, jobs: Sequence[Job], positions: Mapping[str, int]) -> dict[str, float]:
         """Seconds that the jobs with a position will about wait and then take, by id.
 
-        Those ahead are taken for mean jobs; what a job takes itself goes by its shapes and steps.
+        Until the first worker is free, then for those ahead, which are taken for mean jobs; what a
+        job takes itself goes by its shapes and steps. Nothing is told before a job was measured.
         """
         if not positions:
             return {}
         waiting = [job for job in jobs if job.id in positions]
         keys = [f"lg:work_ms:{job.operation}" for job in waiting]
-        work_ms = await self._connection.command("MGET", *keys)
-        mean_s, workers = await self._pace()
+        mean_ms, *work_ms = await self._connection.command("MGET", "lg:mean_ms", *keys)
+        if mean_ms is None:
+            return {}
+        mean_s = float(mean_ms) / 1000
+        workers = await self.workers()
+        now = time.time()
+        free_in_s = min((max(each.busy_until_ms / 1000 - now, 0.0) for each in workers), default=0)
         return {
-            job.id: positions[job.id] * mean_s / workers
+            job.id: free_in_s
+            + positions[job.id] * mean_s / max(len(workers), 1)
             + (mean_s if each_ms is None else float(each_ms) / 1000 * work_of(job))
             for job, each_ms in zip(waiting, work_ms, strict=True)
         }
@@ -46,13 +54,9 @@ class Estimates(Registry):
     async def retry_after(self) -> int:
         """Seconds, 1 to 60, in which the present backlog should have been worked off."""
         live = await self._connection.command("ZCARD", "lg:live")
-        mean_s, workers = await self._pace()
-        return min(max(math.ceil(int(live) * mean_s / workers), 1), 60)
-
-    async def _pace(self) -> tuple[float, int]:
-        """Seconds that a job costs a worker, and how many workers share the jobs."""
         mean_ms = await self._connection.command("GET", "lg:mean_ms")
-        return float(mean_ms or 1000) / 1000, max(len(await self.workers()), 1)
+        mean_s, workers = float(mean_ms or 1000) / 1000, max(len(await self.workers()), 1)
+        return min(max(math.ceil(int(live) * mean_s / workers), 1), 60)
 
 
 def work_of(job: Job) -> int:

@@ -17,6 +17,8 @@ class WorkerInfo:
         slots: jobs it can run side by side.
         model: JSON-able; at least ``name``, ``version``, ``weights_sha256``, ``levels``,
             ``categories``, ``can`` (operations) and ``defaults``.
+        busy_until_ms: when what it runs should have ended; in the past where it is free, or does
+            not know.
     """
 
     id: str
@@ -26,6 +28,7 @@ class WorkerInfo:
     model: dict[str, Any]
     started_ms: int
     beat_ms: int
+    busy_until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from service.errors import QueueUnavailable, WorkerCrashed
 from service.jobqueue.lease import Beat, Canceled, Failed, Lease, Outcome, Succeeded
 from service.jobqueue.queue import JobQueue
 from service.jobqueue.tasks import cancel_and_wait
-from service.jobs import Artifact, JobState, Stage
+from service.jobs import LEAST_PROGRESS, Artifact, JobState, Stage
 from service.telemetry import LogField, WorkerMetrics
 from service.worker.child import Computed, Ended, Finished, Free, Progress, Showed
 from service.worker.persistence import persistently
@@ -48,6 +48,7 @@ class Execution:
         self._batch = len(leases)
         self._operation = leases[0].job.operation
         self._beat_s = beat_s
+        self._began = time.monotonic()
         self._reached: dict[str, tuple[Stage, float]] = {}
         self._moved = asyncio.Event()
         self._telling = asyncio.Lock()  # so that a job's record never goes back
@@ -65,6 +66,14 @@ class Execution:
             await self._follow(submission)
         finally:
             await cancel_and_wait(beats)
+
+    def left_s(self) -> float:
+        """Seconds to the end of the batch, if its slowest job goes on as it went; 0 at its start."""
+        reached = [self._reached[job_id][1] for job_id in self._leases if job_id in self._reached]
+        progress = min(reached, default=0.0)
+        if progress < LEAST_PROGRESS:
+            return 0.0
+        return (time.monotonic() - self._began) * (1 - progress) / progress
 
     def cancel(self, job_id: str) -> None:
         """Stop working on a job, if it is one of these; it then ends as canceled."""

@@ -292,7 +292,11 @@ class Runner:
         while True:
             if self._info is not None:
                 try:
-                    await self._queue.heartbeat(replace(self._info, beat_ms=_now_ms()))
+                    left_s = max((each.left_s() for each in self._executions), default=0.0)
+                    now = _now_ms()
+                    busy_until = now + round(left_s * 1000)
+                    sign = replace(self._info, beat_ms=now, busy_until_ms=busy_until)
+                    await self._queue.heartbeat(sign)
                     await self._queue.hold(self.id, self._batcher.entries)
                     self._redis_reached = True
                 except QueueUnavailable:

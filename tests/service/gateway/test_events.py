@@ -26,7 +26,7 @@ from service.jobs import Job as Record
 from service.jobs import JobState, Stage
 from service.settings import GatewaySettings
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.wire import code_of
+from tests.service.gateway.wire import code_of, generated
 from tests.service.worker.jobs import job
 
 ASYNC = {"Prefer": "respond-async"}
@@ -247,6 +247,7 @@ async def test_a_failure_and_a_cancellation_end_with_error(
 async def test_a_place_in_the_queue_is_told_when_it_changes(
     client: httpx.AsyncClient, own_queue: JobQueue, worker: FakeWorker
 ) -> None:
+    await generated(client)  # so that it is known how long jobs take
     worker.open.clear()
     await submit(client)
     await asyncio.wait_for(worker.running.wait(), 5)

@@ -1,6 +1,7 @@
 """The register of workers and models, and the Retry-After made from it."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -138,3 +139,20 @@ async def test_the_time_of_a_step_follows_the_jobs(queue: JobQueue, redis: Redis
     await queue.submit(new_job(params={"n": 2, "steps": 5, "seed": 2**64 - 1}))
     await queue.finish(await start(queue), Succeeded(result={}))
     assert 90 <= float(await redis.get("lg:work_ms:generate")) < 91
+
+
+async def test_a_job_in_line_waits_for_the_first_worker_that_is_free(
+    queue: JobQueue, redis: Redis
+) -> None:
+    await redis.mset({"lg:mean_ms": 2000, "lg:work_ms:generate": 50})
+    job, _ = await queue.submit(new_job(params={"steps": 10}))
+    now_ms = time.time() * 1000
+    for busy_s, told_s in ((300, 300.5), (100, 100.5), (-50, 0.5)):
+        busy = replace(worker(f"w{busy_s}"), busy_until_ms=round(now_ms + busy_s * 1000))
+        await queue.register_worker(busy)
+        assert (await queue.waits_s([job], {job.id: 0}))[job.id] == pytest.approx(told_s, abs=20)
+
+
+async def test_no_time_is_told_before_any_was_measured(queue: JobQueue) -> None:
+    job, _ = await queue.submit(new_job())
+    assert await queue.waits_s([job], {job.id: 3}) == {}

@@ -1,9 +1,11 @@
 """What one batch tells the queue, whatever the order in which its engine tells it."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from service.jobqueue.lease import Beat, Lease, Outcome, Succeeded
@@ -103,3 +105,15 @@ async def test_a_mesh_waits_for_a_beat_that_tells_of_an_earlier_stage() -> None:
     values = [progress for *_, progress in queue.told]
     assert values == sorted(values)
     assert ("show", Stage.DECODE, 0.9) in queue.told
+
+
+async def test_what_is_left_of_a_batch_goes_by_its_slowest_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue, engine, quick, slow = Queue(), Engine(), job(), job()
+    batch = execution(queue, engine, quick, slow)
+    monkeypatch.setattr(batch, "_began", time.monotonic() - 100)
+    assert batch.left_s() == 0.0
+    for running, progress in ((quick, 0.9), (slow, 0.5)):
+        batch._reach(running.id, Stage.DENOISE_L1, progress)
+    assert batch.left_s() == pytest.approx(100, abs=20)
