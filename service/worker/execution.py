@@ -68,7 +68,7 @@ class Execution:
             await cancel_and_wait(beats)
 
     def left_s(self) -> float:
-        """Seconds to the end of the batch, if its slowest job goes on as it went; 0 at its start."""
+        """Seconds to the end of the batch, if its slowest job goes on as it went; 0 at first."""
         reached = [self._reached[job_id][1] for job_id in self._leases if job_id in self._reached]
         progress = min(reached, default=0.0)
         if progress < LEAST_PROGRESS:
