@@ -47,8 +47,15 @@ def both_skins(redis_url: str, data_dir: Path, **changes: Any) -> Iterator[tuple
         yield url, f"127.0.0.1:{opened[0].port}"
 
 
-async def all_events(skin: RestDriver | GrpcDriver, job_id: str) -> list[Any]:
-    return [event async for event in skin.watch(job_id)]
+async def all_events(
+    skin: RestDriver | GrpcDriver, job_id: str, begun: asyncio.Event | None = None
+) -> list[Any]:
+    events = []
+    async for event in skin.watch(job_id):
+        events.append(event)
+        if begun is not None:
+            begun.set()
+    return events
 
 
 async def test_every_call_is_refused_in_time_and_may_be_made_again(tmp_path: Path) -> None:
@@ -134,8 +141,9 @@ async def test_callers_find_their_job_when_it_answers_again(
                 waiting = asyncio.create_task(skin.submit("generate", wait_s=2, key="mine"))
                 await asyncio.wait_for(worker.running.wait(), 5)
                 job_id = worker.seen[0].id
-                watching = asyncio.create_task(all_events(skin, job_id))
-                await asyncio.sleep(0.1)
+                begun = asyncio.Event()
+                watching = asyncio.create_task(all_events(skin, job_id, begun))
+                await asyncio.wait_for(begun.wait(), 5)
                 with frozen(server):
                     with pytest.raises(Refusal) as caught:
                         async with asyncio.timeout(FAR_LESS_THAN_RETRIES_S):
