@@ -5,13 +5,15 @@ import re
 import numpy as np
 
 from model.geometry.errors import malformed
-from model.geometry.formats.number_rows import parse_numbers
+from model.geometry.formats.number_rows import NumberRows
 from model.geometry.formats.raw_mesh import RawMesh, check_counts
+from model.geometry.formats.text_encoding import without_mark
 from model.geometry.limits import MeshLimits
 
 _HEADER_BYTES = 84  # 80 bytes of free text, then the triangle count
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-_VERTEX_LINE = re.compile(rb"^[ \t]*vertex[ \t]+([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+_VERTEX_LINE = re.compile(rb"^[^\S\n]*vertex[^\S\n]+([^\n]*)", re.MULTILINE | re.IGNORECASE)
+_LOOP = re.compile(rb"\bloop(?:\s+vertex[^\S\n][^\n]*){3}\s+endloop\b", re.IGNORECASE)
 _FACET_END = re.compile(rb"\bendfacet\b", re.IGNORECASE)
 _SOLID_END = re.compile(rb"\bendsolid\b", re.IGNORECASE)
 
@@ -42,7 +44,8 @@ def read_stl(data: bytes, limits: MeshLimits) -> RawMesh:
     Raises:
         MeshError: `malformed_mesh` or `mesh_too_large`.
     """
-    if not is_binary_stl(data) and data.lstrip()[:5].lower() == b"solid" and b"\0" not in data:
+    text = without_mark(data[:1024]).lstrip()
+    if not is_binary_stl(data) and text[:5].lower() == b"solid" and b"\0" not in data:
         return _read_text(data, limits)
     return _read_binary(data, limits)
 
@@ -66,18 +69,21 @@ def _read_binary(data: bytes, limits: MeshLimits) -> RawMesh:
 
 
 def _read_text(data: bytes, limits: MeshLimits) -> RawMesh:
-    lines = _VERTEX_LINE.findall(data)
+    text = data.replace(b"\r", b"\n")
+    lines = _VERTEX_LINE.findall(text)
     check_counts(len(lines), len(lines) // 3, limits)
-    facets = len(_FACET_END.findall(data))
-    if not _SOLID_END.search(data) or len(lines) != 3 * facets:
+    facets = len(_FACET_END.findall(text))
+    if not _SOLID_END.search(text) or len(lines) != 3 * facets:
         raise malformed(
             f"The text STL is cut off or damaged: {facets:,} facets are closed, which need "
             f"{3 * facets:,} vertex lines, and {len(lines):,} were found."
         )
-    values = parse_numbers(b"\n".join(lines), "vertex lines")
-    if len(values) != 3 * len(lines):
+    if sum(1 for _ in _LOOP.finditer(text)) != facets:
+        raise malformed("A facet of the text STL is not a loop of three vertex lines.")
+    rows = NumberRows.parse(lines, "vertex lines", most=len(text))
+    if (rows.sizes != 3).any():
         raise malformed("A vertex line of the text STL does not hold three numbers.")
-    return _soup(values.reshape(-1, 3))
+    return _soup(rows.values.reshape(-1, 3))
 
 
 def _soup(vertices: np.ndarray) -> RawMesh:

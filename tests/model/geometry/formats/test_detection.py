@@ -56,6 +56,12 @@ def test_the_bytes_decide_whatever_the_name_says(kind: str, hint: str | None):
         (shapes.ascii_ply_bytes(_BOX), "ply"),
         (b"# a comment\r\n\r\nv 0 0 0\r\n", "obj"),
         (b"\xef\xbb\xbf# with a byte order mark\nv 0 0 0\n", "obj"),
+        (b"\xef\xbb\xbfv 0 0 0\n", "obj"),
+        (b"# a comment\rv 0 0 0\r", "obj"),
+        *((b"\xef\xbb\xbf" + _FILES[kind], kind) for kind in ("gltf", "obj", "ply", "off")),
+        (b"\xef\xbb\xbf" + shapes.ascii_ply_bytes(_BOX), "ply"),
+        (b"\xef\xbb\xbf" + shapes.ascii_stl_bytes(_BOX), "stl"),
+        (b"\xef\xbb\xbfin UTF-8" + _FILES["stl"][11:], "stl"),
         (b"# a comment\nCOFF\n3 1 0\n", "off"),
         (b'\n {"scenes": [], "asset" : {"version": "2.0"}}', "gltf"),
     ],
@@ -89,3 +95,12 @@ def test_anything_else_is_refused_by_what_it_is(data: bytes, name: str, hint: st
         detect_format(data, hint)
     assert caught.value.code == "unsupported_mesh_format"
     assert name in caught.value.detail
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("kind", ["gltf", "obj", "off"])
+@pytest.mark.parametrize("hint", [None, "mesh.stl"])
+def test_text_of_wide_characters_is_refused_as_such(encoding: str, kind: str, hint: str | None):
+    with pytest.raises(MeshError, match=r"UTF-16 .* UTF-8") as caught:
+        detect_format(_FILES[kind].decode().encode(encoding), hint)
+    assert caught.value.code == "unsupported_mesh_format"
