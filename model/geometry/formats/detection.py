@@ -6,7 +6,7 @@ from pathlib import PurePath
 from model.geometry.errors import MeshError
 from model.geometry.formats.npy import NPY_MAGIC
 from model.geometry.formats.off import OFF_HEADER
-from model.geometry.formats.stl import is_binary_stl, is_cut_off_stl
+from model.geometry.formats.stl import is_binary_stl, is_damaged_stl
 from model.geometry.formats.text_encoding import is_wide_text, without_mark
 
 IMPORT_FORMATS = ("glb", "gltf", "obj", "stl", "ply", "off", "npy")
@@ -47,7 +47,7 @@ def detect_format(data: bytes, hint: str | None = None) -> str:
     Args:
         data: the whole file.
         hint: a file name or extension. It is believed only where the bytes fit several formats
-            or none, as in a cut-off binary STL.
+            or none, as in the first bytes of a binary STL.
 
     Raises:
         MeshError: `unsupported_mesh_format`, or `empty_mesh` for a file without bytes.
@@ -72,7 +72,7 @@ def detect_format(data: bytes, hint: str | None = None) -> str:
         )
     if b"\0" not in data:
         return _detect_text(data, text, hint)
-    if _extension(hint) == "stl" or is_cut_off_stl(data):
+    if _extension(hint) == "stl" or is_damaged_stl(data):
         return "stl"
     raise _unsupported("The file is binary, in none of the accepted formats.")
 

@@ -12,6 +12,9 @@ from model.geometry.limits import MeshLimits
 
 _HEADER_BYTES = 84  # 80 bytes of free text, then the triangle count
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+_TEXT_HEADER = re.compile(rb"[ -~\t\r\n]*\0*[ \0]*")
+_MOST_TRIANGLES = 50_000_000
+_PROBED_TRIANGLES = 16
 _VERTEX_LINE = re.compile(rb"^[^\S\n]*vertex[^\S\n]+([^\n]*)", re.MULTILINE | re.IGNORECASE)
 _LOOP = re.compile(rb"\bloop(?:\s+vertex[^\S\n][^\n]*){3}\s+endloop\b", re.IGNORECASE)
 _FACET_END = re.compile(rb"\bendfacet\b", re.IGNORECASE)
@@ -25,12 +28,26 @@ def is_binary_stl(data: bytes) -> bool:
     return len(data) == _HEADER_BYTES + declared_triangles(data) * _TRIANGLE.itemsize
 
 
-def is_cut_off_stl(data: bytes) -> bool:
-    """Whether `data` may be the larger part of a binary STL; unlikely for any other bytes."""
-    if len(data) <= _HEADER_BYTES:
+def is_damaged_stl(data: bytes) -> bool:
+    """Whether `data`, which hold NUL bytes, are a binary STL that is cut off or has bytes after it.
+
+    The count must be one that a file could have, and the first triangles must have coordinates of
+    a size that meshes have; without one whole triangle the header must be text. Of random bytes
+    less than one file in a thousand is taken for an STL.
+    """
+    if len(data) < _HEADER_BYTES:
         return False
-    declared = _HEADER_BYTES + declared_triangles(data) * _TRIANGLE.itemsize
-    return len(data) < declared < 2 * len(data)
+    count = declared_triangles(data)
+    declared = _HEADER_BYTES + count * _TRIANGLE.itemsize
+    if len(data) < declared < 2 * len(data):
+        return True  # by chance in no other file, whatever the triangles hold
+    if not 0 < count <= _MOST_TRIANGLES or len(data) > 2 * declared:
+        return False
+    whole = min((len(data) - _HEADER_BYTES) // _TRIANGLE.itemsize, count, _PROBED_TRIANGLES)
+    if whole == 0:
+        return _TEXT_HEADER.fullmatch(data, 0, _HEADER_BYTES - 4) is not None
+    corners = np.abs(np.frombuffer(data, _TRIANGLE, whole, _HEADER_BYTES)["corners"])
+    return bool(((corners == 0) | (corners > 1e-20) & (corners < 1e20)).all())
 
 
 def declared_triangles(data: bytes) -> int:

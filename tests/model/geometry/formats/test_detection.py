@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import io
 import json
@@ -103,4 +104,46 @@ def test_anything_else_is_refused_by_what_it_is(data: bytes, name: str, hint: st
 def test_text_of_wide_characters_is_refused_as_such(encoding: str, kind: str, hint: str | None):
     with pytest.raises(MeshError, match=r"UTF-16 .* UTF-8") as caught:
         detect_format(_FILES[kind].decode().encode(encoding), hint)
+    assert caught.value.code == "unsupported_mesh_format"
+
+
+@pytest.mark.parametrize("hint", [None, "x.stl", "x.obj"])
+@pytest.mark.parametrize("kept", [84, 100, 133, 184, 234, 400])
+@pytest.mark.parametrize("header", [b"", b"made by a scanner", b"solid ", b"\xff\xd7\x99" * 9])
+def test_the_first_bytes_of_a_binary_stl_are_an_stl(header: bytes, kept: int, hint: str | None):
+    if kept < 134 and b"\xff" in header:
+        header = b""  # neither a triangle nor text
+    data = header + _FILES["stl"][len(header) :]
+    assert detect_format(data[:kept], hint) == "stl"
+
+
+@pytest.mark.parametrize("more", [10, 49, 50, 500])
+def test_a_binary_stl_with_bytes_after_it_is_an_stl(more: int):
+    assert detect_format(_FILES["stl"] + b"\0" * more) == "stl"
+
+
+@pytest.mark.parametrize("size", [84, 100, 134, 200, 2000])
+def test_arbitrary_bytes_are_hardly_ever_an_stl(size: int):
+    generator = np.random.default_rng(0)
+    found = 0
+    for _ in range(1000):
+        with contextlib.suppress(MeshError):
+            detect_format(generator.bytes(size))
+            found += 1
+    assert found <= 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.arange(500, dtype="<f4").tobytes(),
+        np.arange(500, dtype="<u4").tobytes(),
+        np.arange(500, dtype="<f8").tobytes(),
+        b"a note\0" * 50,
+        b"\x7fELF\2\1\1" + bytes(9) + b"\3\0\x3e\0\1" + bytes(500),
+    ],
+)
+def test_other_binary_files_are_no_stl(data: bytes):
+    with pytest.raises(MeshError) as caught:
+        detect_format(data)
     assert caught.value.code == "unsupported_mesh_format"
