@@ -55,6 +55,8 @@ def problem_response(error: ServiceError, *, path: str, request_id: str) -> Resp
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if error.param == "Content-Encoding":
+        headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
     return Response(
         problem.model_dump_json(), error.spec.http, headers=headers, media_type=MEDIA_TYPE
     )

@@ -14,7 +14,13 @@ from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 
-from service.errors import InvalidParameter, MalformedRequest, MeshTooLarge, UnknownParameter
+from service.errors import (
+    InvalidParameter,
+    MalformedRequest,
+    MeshTooLarge,
+    UnknownParameter,
+    UnsupportedMeshFormat,
+)
 from service.gateway.negotiation import mesh_format_of
 
 _PREFIX = "lagem-upload-"
@@ -47,10 +53,12 @@ async def received_upload(request: Request) -> AsyncIterator[Upload]:
     """The body of a request: raw, or the field ``file`` of a form. The file ends with the context.
 
     Raises:
+        UnsupportedMeshFormat: its ``Content-Encoding`` is not ``identity``.
         MeshTooLarge: it is larger than the deployment takes (while it streams).
         MalformedRequest: a form that cannot be read.
         InvalidParameter, UnknownParameter: a form without ``file``, or with other fields.
     """
+    _check_coding(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     with tempfile.NamedTemporaryFile(prefix=_PREFIX) as file:
         name = None
@@ -118,6 +126,17 @@ async def refuse_body(request: Request) -> None:
                 f"{request.method} {request.url.path} takes no body.",
                 suggestion="Send the parameters in the query string.",
             )
+
+
+def _check_coding(request: Request) -> None:
+    """Refuse a compressed body: what it unpacks to is bounded by nothing that came."""
+    coding = ", ".join(request.headers.getlist("content-encoding")).strip()
+    if any(name.strip().lower() not in ("", "identity") for name in coding.split(",")):
+        raise UnsupportedMeshFormat(
+            f"The body has the Content-Encoding {coding[:40]!r}, and no coding is undone here.",
+            suggestion="Send the file as it is, without Content-Encoding.",
+            param="Content-Encoding",
+        )
 
 
 def _check_charset(content_type: str) -> None:

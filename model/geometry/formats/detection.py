@@ -6,7 +6,8 @@ from pathlib import PurePath
 from model.geometry.errors import MeshError
 from model.geometry.formats.npy import NPY_MAGIC
 from model.geometry.formats.off import OFF_HEADER
-from model.geometry.formats.stl import is_binary_stl, is_cut_off_stl
+from model.geometry.formats.stl import is_binary_stl, is_damaged_stl
+from model.geometry.formats.text_encoding import is_wide_text, without_mark
 
 IMPORT_FORMATS = ("glb", "gltf", "obj", "stl", "ply", "off", "npy")
 
@@ -33,7 +34,7 @@ _FOREIGN = {
 _TAR_MAGIC = (b"ustar", 257)
 _PLY_HEADER = re.compile(rb"ply[ \t]*[\r\n]")
 _OBJ_STATEMENT = re.compile(
-    rb"^[ \t]*(?:v[ \t]+[-+.\dnNiI]|f[ \t]+-?\d|mtllib[ \t]|usemtl[ \t]|vn[ \t]+[-+.\d])",
+    rb"(?:^|\r)[^\n!-~]*(?:v[ \t]+[-+.\dnNiI]|f[ \t]+-?\d|mtllib[ \t]|usemtl[ \t]|vn[ \t]+[-+.\d])",
     re.MULTILINE,
 )
 _SOLID = re.compile(rb"solid\b.*?\b(?:facet|endsolid)\b", re.DOTALL | re.IGNORECASE)
@@ -46,26 +47,32 @@ def detect_format(data: bytes, hint: str | None = None) -> str:
     Args:
         data: the whole file.
         hint: a file name or extension. It is believed only where the bytes fit several formats
-            or none, as in a cut-off binary STL.
+            or none, as in the first bytes of a binary STL.
 
     Raises:
         MeshError: `unsupported_mesh_format`, or `empty_mesh` for a file without bytes.
     """
     if not data:
         raise MeshError("empty_mesh", "The file is empty: it has 0 bytes.", "Send a mesh file.")
-    text = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = without_mark(data[:1024]).lstrip()
     if data.startswith(b"glTF"):
         return "glb"
     if data.startswith(NPY_MAGIC):
         return "npy"
-    if _PLY_HEADER.match(data):
+    if _PLY_HEADER.match(without_mark(data[:1024])):
         return "ply"
     if is_binary_stl(data):
         return "stl"
     _refuse_foreign(data, text)
+    if is_wide_text(data):
+        raise MeshError(
+            "unsupported_mesh_format",
+            "The file is text in UTF-16 or UTF-32, in which no mesh is read.",
+            "Save it as UTF-8 or ASCII.",
+        )
     if b"\0" not in data:
         return _detect_text(data, text, hint)
-    if _extension(hint) == "stl" or is_cut_off_stl(data):
+    if _extension(hint) == "stl" or is_damaged_stl(data):
         return "stl"
     raise _unsupported("The file is binary, in none of the accepted formats.")
 

@@ -7,10 +7,11 @@ import numpy as np
 from model.geometry.errors import malformed
 from model.geometry.formats.number_rows import NumberRows, whole_numbers
 from model.geometry.formats.raw_mesh import RawMesh, check_counts, fan_triangles
+from model.geometry.formats.text_encoding import without_mark
 from model.geometry.limits import MeshLimits
 
 # Optional texture coordinates, colors and normals follow the position on each vertex line.
-OFF_HEADER = re.compile(rb"(?:ST)?C?N?OFF\b(?![ \t]*BINARY)")
+OFF_HEADER = re.compile(rb"(?:ST)?C?N?OFF(?![A-Za-z_]|[ \t]*BINARY)")
 _MOST_PER_VERTEX = 12  # position, normal, color, texture coordinates
 _MOST_PER_FACE = 8  # corner count, at most 3 corners for each triangle, color
 _COMMENT = re.compile(rb"#[^\n]*")
@@ -22,7 +23,9 @@ def read_off(data: bytes, limits: MeshLimits) -> RawMesh:
     Raises:
         MeshError: `malformed_mesh` or `mesh_too_large`.
     """
-    text = _COMMENT.sub(b"", data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).strip()
+    text = _COMMENT.sub(
+        b"", without_mark(data).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    ).strip()
     header = OFF_HEADER.match(text)
     if header is None:
         raise malformed("The OFF file does not begin with a text OFF header.")

@@ -5,13 +5,18 @@ import re
 import numpy as np
 
 from model.geometry.errors import malformed
-from model.geometry.formats.number_rows import parse_numbers
+from model.geometry.formats.number_rows import NumberRows
 from model.geometry.formats.raw_mesh import RawMesh, check_counts
+from model.geometry.formats.text_encoding import without_mark
 from model.geometry.limits import MeshLimits
 
 _HEADER_BYTES = 84  # 80 bytes of free text, then the triangle count
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-_VERTEX_LINE = re.compile(rb"^[ \t]*vertex[ \t]+([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+_TEXT_HEADER = re.compile(rb"[ -~\t\r\n]*\0*[ \0]*")
+_MOST_TRIANGLES = 50_000_000
+_PROBED_TRIANGLES = 16
+_VERTEX_LINE = re.compile(rb"^[^\S\n]*vertex[^\S\n]+([^\n]*)", re.MULTILINE | re.IGNORECASE)
+_LOOP = re.compile(rb"\bloop(?:\s+vertex[^\S\n][^\n]*){3}\s+endloop\b", re.IGNORECASE)
 _FACET_END = re.compile(rb"\bendfacet\b", re.IGNORECASE)
 _SOLID_END = re.compile(rb"\bendsolid\b", re.IGNORECASE)
 
@@ -23,12 +28,26 @@ def is_binary_stl(data: bytes) -> bool:
     return len(data) == _HEADER_BYTES + declared_triangles(data) * _TRIANGLE.itemsize
 
 
-def is_cut_off_stl(data: bytes) -> bool:
-    """Whether `data` may be the larger part of a binary STL; unlikely for any other bytes."""
-    if len(data) <= _HEADER_BYTES:
+def is_damaged_stl(data: bytes) -> bool:
+    """Whether `data`, which hold NUL bytes, are a binary STL that is cut off or has bytes after it.
+
+    The count must be one that a file could have, and the first triangles must have coordinates of
+    a size that meshes have; without one whole triangle the header must be text. Of random bytes
+    less than one file in a thousand is taken for an STL.
+    """
+    if len(data) < _HEADER_BYTES:
         return False
-    declared = _HEADER_BYTES + declared_triangles(data) * _TRIANGLE.itemsize
-    return len(data) < declared < 2 * len(data)
+    count = declared_triangles(data)
+    declared = _HEADER_BYTES + count * _TRIANGLE.itemsize
+    if len(data) < declared < 2 * len(data):
+        return True  # by chance in no other file, whatever the triangles hold
+    if not 0 < count <= _MOST_TRIANGLES or len(data) > 2 * declared:
+        return False
+    whole = min((len(data) - _HEADER_BYTES) // _TRIANGLE.itemsize, count, _PROBED_TRIANGLES)
+    if whole == 0:
+        return _TEXT_HEADER.fullmatch(data, 0, _HEADER_BYTES - 4) is not None
+    corners = np.abs(np.frombuffer(data, _TRIANGLE, whole, _HEADER_BYTES)["corners"])
+    return bool(((corners == 0) | (corners > 1e-20) & (corners < 1e20)).all())
 
 
 def declared_triangles(data: bytes) -> int:
@@ -42,7 +61,8 @@ def read_stl(data: bytes, limits: MeshLimits) -> RawMesh:
     Raises:
         MeshError: `malformed_mesh` or `mesh_too_large`.
     """
-    if not is_binary_stl(data) and data.lstrip()[:5].lower() == b"solid" and b"\0" not in data:
+    text = without_mark(data[:1024]).lstrip()
+    if not is_binary_stl(data) and text[:5].lower() == b"solid" and b"\0" not in data:
         return _read_text(data, limits)
     return _read_binary(data, limits)
 
@@ -66,18 +86,21 @@ def _read_binary(data: bytes, limits: MeshLimits) -> RawMesh:
 
 
 def _read_text(data: bytes, limits: MeshLimits) -> RawMesh:
-    lines = _VERTEX_LINE.findall(data)
+    text = data.replace(b"\r", b"\n")
+    lines = _VERTEX_LINE.findall(text)
     check_counts(len(lines), len(lines) // 3, limits)
-    facets = len(_FACET_END.findall(data))
-    if not _SOLID_END.search(data) or len(lines) != 3 * facets:
+    facets = len(_FACET_END.findall(text))
+    if not _SOLID_END.search(text) or len(lines) != 3 * facets:
         raise malformed(
             f"The text STL is cut off or damaged: {facets:,} facets are closed, which need "
             f"{3 * facets:,} vertex lines, and {len(lines):,} were found."
         )
-    values = parse_numbers(b"\n".join(lines), "vertex lines")
-    if len(values) != 3 * len(lines):
+    if sum(1 for _ in _LOOP.finditer(text)) != facets:
+        raise malformed("A facet of the text STL is not a loop of three vertex lines.")
+    rows = NumberRows.parse(lines, "vertex lines", most=len(text))
+    if (rows.sizes != 3).any():
         raise malformed("A vertex line of the text STL does not hold three numbers.")
-    return _soup(values.reshape(-1, 3))
+    return _soup(rows.values.reshape(-1, 3))
 
 
 def _soup(vertices: np.ndarray) -> RawMesh:

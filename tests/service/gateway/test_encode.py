@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+
 import httpx
 import numpy as np
 import pytest
 import trimesh
 
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.wire import code_of, sphere_bytes
+from tests.service.gateway.wire import code_of, latents_bytes, sphere_bytes
 
 
 @pytest.mark.parametrize("file_type", ["glb", "obj", "stl", "ply", "off"])
@@ -92,3 +94,27 @@ async def test_too_many_faces(client: httpx.AsyncClient, worker: FakeWorker) -> 
     mesh = trimesh.creation.icosphere(subdivisions=6)
     response = await client.post("/encode", content=mesh.export(file_type="glb"))
     assert code_of(response) == (413, "mesh_too_large")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x-unknown"])
+@pytest.mark.parametrize("path", ["/encode", "/decode", "/resample?keep_level=3"])
+async def test_a_compressed_body_is_refused_by_its_coding(
+    client: httpx.AsyncClient, worker: FakeWorker, path: str, coding: str
+) -> None:
+    data = sphere_bytes() if path == "/encode" else latents_bytes()
+    response = await client.post(
+        path, content=gzip.compress(data), headers={"Content-Encoding": coding}
+    )
+    assert code_of(response) == (415, "unsupported_mesh_format")
+    assert coding in response.json()["detail"]
+    assert response.json()["param"] == "Content-Encoding"
+    assert response.headers["accept-encoding"] == "identity"
+    assert worker.seen == []
+
+
+async def test_the_identity_coding_is_none(client: httpx.AsyncClient, worker: FakeWorker) -> None:
+    response = await client.post(
+        "/encode", content=sphere_bytes(), headers={"Content-Encoding": "Identity"}
+    )
+    assert response.status_code == 200, response.text
+    assert "accept-encoding" not in response.headers

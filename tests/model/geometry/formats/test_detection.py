@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import io
 import json
@@ -56,6 +57,12 @@ def test_the_bytes_decide_whatever_the_name_says(kind: str, hint: str | None):
         (shapes.ascii_ply_bytes(_BOX), "ply"),
         (b"# a comment\r\n\r\nv 0 0 0\r\n", "obj"),
         (b"\xef\xbb\xbf# with a byte order mark\nv 0 0 0\n", "obj"),
+        (b"\xef\xbb\xbfv 0 0 0\n", "obj"),
+        (b"# a comment\rv 0 0 0\r", "obj"),
+        *((b"\xef\xbb\xbf" + _FILES[kind], kind) for kind in ("gltf", "obj", "ply", "off")),
+        (b"\xef\xbb\xbf" + shapes.ascii_ply_bytes(_BOX), "ply"),
+        (b"\xef\xbb\xbf" + shapes.ascii_stl_bytes(_BOX), "stl"),
+        (b"\xef\xbb\xbfin UTF-8" + _FILES["stl"][11:], "stl"),
         (b"# a comment\nCOFF\n3 1 0\n", "off"),
         (b'\n {"scenes": [], "asset" : {"version": "2.0"}}', "gltf"),
     ],
@@ -89,3 +96,54 @@ def test_anything_else_is_refused_by_what_it_is(data: bytes, name: str, hint: st
         detect_format(data, hint)
     assert caught.value.code == "unsupported_mesh_format"
     assert name in caught.value.detail
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("kind", ["gltf", "obj", "off"])
+@pytest.mark.parametrize("hint", [None, "mesh.stl"])
+def test_text_of_wide_characters_is_refused_as_such(encoding: str, kind: str, hint: str | None):
+    with pytest.raises(MeshError, match=r"UTF-16 .* UTF-8") as caught:
+        detect_format(_FILES[kind].decode().encode(encoding), hint)
+    assert caught.value.code == "unsupported_mesh_format"
+
+
+@pytest.mark.parametrize("hint", [None, "x.stl", "x.obj"])
+@pytest.mark.parametrize("kept", [84, 100, 133, 184, 234, 400])
+@pytest.mark.parametrize("header", [b"", b"made by a scanner", b"solid ", b"\xff\xd7\x99" * 9])
+def test_the_first_bytes_of_a_binary_stl_are_an_stl(header: bytes, kept: int, hint: str | None):
+    if kept < 134 and b"\xff" in header:
+        header = b""  # neither a triangle nor text
+    data = header + _FILES["stl"][len(header) :]
+    assert detect_format(data[:kept], hint) == "stl"
+
+
+@pytest.mark.parametrize("more", [10, 49, 50, 500])
+def test_a_binary_stl_with_bytes_after_it_is_an_stl(more: int):
+    assert detect_format(_FILES["stl"] + b"\0" * more) == "stl"
+
+
+@pytest.mark.parametrize("size", [84, 100, 134, 200, 2000])
+def test_arbitrary_bytes_are_hardly_ever_an_stl(size: int):
+    generator = np.random.default_rng(0)
+    found = 0
+    for _ in range(1000):
+        with contextlib.suppress(MeshError):
+            detect_format(generator.bytes(size))
+            found += 1
+    assert found <= 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.arange(500, dtype="<f4").tobytes(),
+        np.arange(500, dtype="<u4").tobytes(),
+        np.arange(500, dtype="<f8").tobytes(),
+        b"a note\0" * 50,
+        b"\x7fELF\2\1\1" + bytes(9) + b"\3\0\x3e\0\1" + bytes(500),
+    ],
+)
+def test_other_binary_files_are_no_stl(data: bytes):
+    with pytest.raises(MeshError) as caught:
+        detect_format(data)
+    assert caught.value.code == "unsupported_mesh_format"

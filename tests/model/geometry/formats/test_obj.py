@@ -91,3 +91,44 @@ def test_a_file_without_faces_is_read_as_such():
     raw = read_obj(_SQUARE, DEFAULT_LIMITS)
     assert raw.faces.shape == (0, 3)
     assert raw.vertices.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbf%b",
+        b"# joined with another file\n\xef\xbb\xbf%b",
+        b"\x0c\t %b",
+        b"\xc2\xa0%b",
+        b"# exported from C:\\models\\\n%b",
+        b"mtllib C:\\models\\\r\n%b",
+    ],
+)
+def test_nothing_before_a_vertex_hides_it(text: bytes):
+    raw = read_obj(text % (_SQUARE + b"f 1 2 3\n"), DEFAULT_LIMITS)
+    assert raw.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    assert raw.faces.tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "vertex", [b"V 1 0 0", b"v1 0 0", b"v\x0b1 0 0", b"v 1 0 0#c", b"v 1 0 0 1"]
+)
+def test_every_way_to_write_a_vertex(vertex: bytes):
+    data = _SQUARE.replace(b"v 1 0 0", vertex) + b"f -4 -3 -2\n"
+    raw = read_obj(data, DEFAULT_LIMITS)
+    assert raw.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    assert raw.faces.tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _SQUARE.replace(b"v 1 0 0", b"v") + b"f 1 2 3\n",
+        _SQUARE.replace(b"v 1 0 0", b"v\xc2\xa01 0 0") + b"f 1 2 3\n",
+        *(_SQUARE + b"f 1 2 3\n" + face for face in (b"f 1 / 2 3", b"f 1 /2 3 4", b"f/1 2 3")),
+        _SQUARE + b"f 1 2 3 \\\nf 1 3 4\n",
+        _SQUARE + b"f 1 2 3 \\ \n4\n",
+    ],
+)
+def test_what_could_mean_another_mesh_is_malformed(data: bytes):
+    assert _error(data).code == "malformed_mesh"

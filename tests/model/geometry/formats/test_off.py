@@ -54,3 +54,9 @@ def test_contradictions_are_malformed(data: bytes, cause: str):
     with pytest.raises(MeshError, match=cause) as caught:
         read_off(data, DEFAULT_LIMITS)
     assert caught.value.code == "malformed_mesh"
+
+
+def test_a_byte_order_mark_and_counts_next_to_the_header_are_read():
+    raw = read_off(b"\xef\xbb\xbf" + _QUAD.replace(b"OFF\n", b"OFF"), DEFAULT_LIMITS)
+    assert raw.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+    assert len(raw.vertices) == 4

@@ -59,3 +59,20 @@ def test_a_bad_vertex_line_is_refused(vertex: bytes):
 def test_upper_case_and_several_solids_are_read():
     text = shapes.ascii_stl_bytes(shapes.box().mesh)
     assert len(read_stl(text.upper() + text, DEFAULT_LIMITS).faces) == 24
+
+
+@pytest.mark.parametrize("ends", [b"\r", b"\r\n"])
+def test_text_with_a_byte_order_mark_and_any_line_ends_is_read(ends: bytes):
+    text = b"\xef\xbb\xbf" + shapes.ascii_stl_bytes(_TORUS).replace(b"\n", ends)
+    raw = read_stl(text, DEFAULT_LIMITS)
+    assert np.allclose(raw.vertices[raw.faces], _TORUS.triangles, atol=1e-6)
+
+
+def test_numbers_and_vertices_never_move_to_the_next_line_or_facet():
+    lines = shapes.ascii_stl_bytes(shapes.box().mesh).splitlines()
+    places = [place for place, line in enumerate(lines) if b"vertex" in line]
+    lines[places[0]], lines[places[1]] = b"vertex 0 0", b"vertex 0 0 0 0"
+    assert "three numbers" in _detail(b"\n".join(lines))
+    lines = shapes.ascii_stl_bytes(shapes.box().mesh).splitlines()
+    lines.insert(places[0], lines.pop(places[5]))
+    assert "three vertex lines" in _detail(b"\n".join(lines))
