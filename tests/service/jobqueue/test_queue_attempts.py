@@ -1,6 +1,5 @@
 """Attempts: what counts as one, retries, poison, release."""
 
-import asyncio
 import json
 
 import pytest
@@ -10,8 +9,8 @@ from service.errors import ErrorCode, InternalError
 from service.jobqueue.lease import Beat
 from service.jobqueue.queue import JobQueue
 from service.jobs import JobState
+from tests.service.jobqueue.clock import end_pause, grow_silent
 from tests.service.jobqueue.worker import (
-    LEASE_S,
     assert_nothing_is_left,
     new_job,
     start,
@@ -34,7 +33,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(queue: JobQueue, redis: 
     for attempt in (1, 2, 3):
         lease = await start(queue, f"worker{attempt}")
         assert lease.job.attempts == attempt
-        await asyncio.sleep(LEASE_S)
+        await grow_silent(redis)
     (entry,) = await take(queue, "worker4")
     assert await queue.claim("worker4", entry) is None
     done = await queue.get(job.id)
@@ -48,25 +47,25 @@ async def test_a_job_that_kills_its_workers_is_given_up(queue: JobQueue, redis: 
     await assert_nothing_is_left(redis)
 
 
-async def test_holding_a_job_is_no_attempt(queue: JobQueue) -> None:
+async def test_holding_a_job_is_no_attempt(queue: JobQueue, redis: Redis) -> None:
     await queue.submit(new_job())
     for number in range(4):
         (entry,) = await take(queue, f"worker{number}")
         assert not entry.redelivered
-        await asyncio.sleep(LEASE_S)
+        await grow_silent(redis)
     assert (await start(queue, "last")).job.attempts == 1
 
 
-async def test_a_retry_waits_then_runs_again(queue: JobQueue) -> None:
+async def test_a_retry_waits_then_runs_again(queue: JobQueue, redis: Redis) -> None:
     job, _ = await queue.submit(new_job())
     lease = await start(queue)
-    await queue.retry(lease, InternalError("child died").to_dict(), delay_ms=60)
+    await queue.retry(lease, InternalError("child died").to_dict(), delay_ms=60_000)
     waiting = await queue.get(job.id)
     assert waiting is not None
     assert (waiting.state, waiting.started_ms) == (JobState.QUEUED, None)
     assert await queue.position(waiting) is None
     assert (await queue.tick()).retried == 0
-    await asyncio.sleep(0.08)
+    await end_pause(redis, job.id)
     assert (await queue.tick()).retried == 1
     again = await start(queue)
     assert again.redelivered
@@ -87,10 +86,10 @@ async def test_a_retry_without_attempts_left_fails_with_its_error(
     await assert_nothing_is_left(redis)
 
 
-async def test_a_fenced_retry_changes_nothing(queue: JobQueue) -> None:
+async def test_a_fenced_retry_changes_nothing(queue: JobQueue, redis: Redis) -> None:
     await queue.submit(new_job())
     frozen = await start(queue, "alice")
-    await asyncio.sleep(LEASE_S)
+    await grow_silent(redis)
     lease = await start(queue, "bob")
     await queue.retry(frozen, InternalError("late").to_dict(), delay_ms=0)
     await queue.release(frozen)
