@@ -14,7 +14,8 @@ import httpx
 import pytest
 import trimesh
 
-from tests.integration.test_api_page import START_TIMEOUT_S, free_port, is_ready
+from tests.integration.test_api_page import START_TIMEOUT_S, is_ready
+from tests.ports import free_port
 
 FORMATS = ("glb", "obj", "ply", "stl", "glb", "obj")
 

@@ -12,9 +12,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from service.gateway.app import create_app
 from service.settings import GatewaySettings
-from tests.service.gateway.conftest import running_gateway
+from tests.service.gateway.conftest import gateway_of_this_loop, running_gateway
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.wire import code_of, latents_bytes, sphere_bytes
 
@@ -295,13 +294,9 @@ async def test_security_headers_are_on_every_answer(
 
 
 async def test_keys_are_in_no_log_line(keyed_settings: GatewaySettings, tmp_path: Path) -> None:
-    app = create_app(keyed_settings.model_copy(update={"data_dir": tmp_path}), asyncio.Event())
-    transport = httpx.ASGITransport(app)
+    settings = keyed_settings.model_copy(update={"data_dir": tmp_path})
     with capture_logs() as logs:
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
-        ):
+        async with gateway_of_this_loop(settings, asyncio.Event()) as client:
             for key, status in ((ALICE, 200), ("hunter2", 401)):
                 response = await client.get("/jobs", headers={"X-API-Key": key})
                 assert response.status_code == status
@@ -312,13 +307,9 @@ async def test_keys_are_in_no_log_line(keyed_settings: GatewaySettings, tmp_path
 
 
 async def test_log_lines_say_who_called(keyed_settings: GatewaySettings, tmp_path: Path) -> None:
-    app = create_app(keyed_settings.model_copy(update={"data_dir": tmp_path}), asyncio.Event())
-    transport = httpx.ASGITransport(app)
+    settings = keyed_settings.model_copy(update={"data_dir": tmp_path})
     with capture_logs() as logs:
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
-        ):
+        async with gateway_of_this_loop(settings, asyncio.Event()) as client:
             await client.get("/jobs", headers={"X-API-Key": ALICE})
             await client.get("/docs")
     tenants = {line["path"]: line.get("tenant") for line in logs if line["event"] == "request"}

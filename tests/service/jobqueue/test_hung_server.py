@@ -61,7 +61,7 @@ def hung(server: EmbeddedServer, queue: JobQueue) -> Iterator[None]:
 async def reached(queue: JobQueue, job_id: str, state: JobState) -> None:
     """Return once a job is in this state; soon, or the test fails."""
     async with asyncio.timeout(PATIENT_S):
-        while (job := await queue.get(job_id)) is None or job.state is not state:
+        while (job := await queue.get(job_id)) is None or job.state is not state:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

@@ -38,7 +38,9 @@ async def test_a_job_waiting_for_its_retry_can_be_canceled(queue: JobQueue, redi
     await assert_nothing_is_left(redis)
 
 
-async def test_a_canceled_job_of_a_dead_worker_is_not_started_again(queue: JobQueue, redis: Redis) -> None:
+async def test_a_canceled_job_of_a_dead_worker_is_not_started_again(
+    queue: JobQueue, redis: Redis
+) -> None:
     job, _ = await queue.submit(new_job())
     await start(queue, "alice")
     await queue.cancel(job.id)
@@ -50,14 +52,12 @@ async def test_a_canceled_job_of_a_dead_worker_is_not_started_again(queue: JobQu
     assert done.state is JobState.CANCELED
 
 
-async def test_cancellations_reach_workers_without_a_beat(
-    queue: JobQueue, redis: Redis
-) -> None:
+async def test_cancellations_reach_workers_without_a_beat(queue: JobQueue, redis: Redis) -> None:
     job, _ = await queue.submit(new_job())
     await start(queue)
     cancellations = queue.cancellations()
     heard = asyncio.ensure_future(anext(cancellations))
-    while dict(await redis.pubsub_numsub("lg:cancel"))["lg:cancel"] == 0:
+    while dict(await redis.pubsub_numsub("lg:cancel"))["lg:cancel"] == 0:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
     await queue.cancel(job.id)
     assert await asyncio.wait_for(heard, 20) == job.id

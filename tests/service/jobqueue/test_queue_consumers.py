@@ -17,7 +17,7 @@ from tests.service.jobqueue.worker import (
 
 async def until_one_waits(redis: Redis) -> None:
     """Return once a worker waits inside the server."""
-    while (await redis.info("clients"))["blocked_clients"] == 0:
+    while (await redis.info("clients"))["blocked_clients"] == 0:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
 
 

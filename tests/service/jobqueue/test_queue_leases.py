@@ -93,7 +93,9 @@ async def test_a_worker_that_wakes_before_its_job_is_started_elsewhere_keeps_it(
     assert await queue.finish(lease, Succeeded(result={}))
 
 
-async def test_an_entry_taken_over_cannot_be_claimed_by_its_old_holder(queue: JobQueue, redis: Redis) -> None:
+async def test_an_entry_taken_over_cannot_be_claimed_by_its_old_holder(
+    queue: JobQueue, redis: Redis
+) -> None:
     await queue.submit(new_job())
     (old,) = await take(queue, "alice")
     await grow_silent(redis)

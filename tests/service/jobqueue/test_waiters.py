@@ -14,14 +14,13 @@ from service.jobqueue.waiters import JobWaiters
 from service.jobs import JobState, Stage
 from tests.service.jobqueue.worker import new_job, start
 
-
 LONG_S = 120.0
 """A wait of which no test sees the end."""
 
 
 async def until_events_are_read(redis: Redis) -> None:
     """Return once the waiters' reader waits inside the server."""
-    while (await redis.info("clients"))["blocked_clients"] == 0:
+    while (await redis.info("clients"))["blocked_clients"] == 0:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
 
 

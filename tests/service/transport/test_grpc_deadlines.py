@@ -30,7 +30,7 @@ async def begun(worker: FakeWorker, count: int) -> str:
 
 async def ended(queue: JobQueue, job_id: str) -> Job:
     async with JobWaiters(queue) as waiters:
-        return await waiters.wait(job_id, 10)
+        return await waiters.wait(job_id, 30)
 
 
 async def exceeded(call: Any) -> None:
@@ -108,5 +108,5 @@ async def test_a_job_that_outlives_its_call_has_no_deadline(
     await over_grpc.stub.Generate(pb.GenerateRequest(wait_s=wait_s), timeout=5, metadata=metadata)
     async with JobWaiters(own_queue) as waiters:
         (job_id,) = [job.id for job in await own_queue.list_jobs(tenant=ANONYMOUS)]
-        job = await waiters.wait(job_id, 10)
+        job = await waiters.wait(job_id, 30)
     assert (job.deadline_ms, job.state) == (None, JobState.SUCCEEDED)

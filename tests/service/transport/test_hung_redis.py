@@ -132,7 +132,7 @@ async def test_callers_find_their_job_when_it_answers_again(
                 skin: Any = RestDriver(client) if name == "rest" else GrpcDriver(channel)
                 worker.open.clear()
                 waiting = asyncio.create_task(skin.submit("generate", wait_s=2, key="mine"))
-                await asyncio.wait_for(worker.running.wait(), 5)
+                await asyncio.wait_for(worker.running.wait(), 30)
                 job_id = worker.seen[0].id
                 watching = asyncio.create_task(all_events(skin, job_id))
                 await asyncio.sleep(0.1)

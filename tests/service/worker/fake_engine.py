@@ -32,10 +32,11 @@ MODEL = {
 class FakeEngine:
     """Plays ``succeed``, ``fail``, ``work``, ``crash``, ``crash_once``, ``freeze``, ``forget``.
 
-    ``work`` ends after ``seconds`` or when it is canceled; ``crash_once`` crashes while the file
-    ``marker`` is absent; ``forget`` reports no outcome at its first attempt. ``finish`` leaves the
-    model free and ends when ``marker`` is there; with ``breaks`` its first attempt cannot end, with
-    ``poison`` none. ``computed`` and ``reused`` are how many shapes it says were.
+    ``work`` ends after ``seconds``, when the file ``marker`` is there or when it is canceled;
+    ``crash_once`` crashes while ``marker`` is absent; ``forget`` reports no outcome at its first
+    attempt. ``finish`` leaves the model free and ends when ``marker`` is there; with ``breaks`` its
+    first attempt cannot end, with ``poison`` none. ``computed`` and ``reused`` are how many shapes
+    it says were.
     """
 
     model: dict[str, Any]
@@ -93,6 +94,8 @@ class FakeEngine:
             reporter.progress(job.id, Stage.DENOISE_L2, 1 - left / seconds)
             if reporter.canceled(job.id):
                 return Canceled()
+            if Path(job.params.get("marker", "/nowhere")).exists():
+                break
             time.sleep(0.005)
         return Succeeded(result={"shapes": []})
 
