@@ -62,7 +62,8 @@ async def test_a_deadline_that_ends_the_wait_is_the_jobs_too(
     call = getattr(over_grpc.stub, method)(requests[method], timeout=1.5)
     await exceeded(anext(aiter(call)) if method == "GetMesh" else call)
     job = await ended(own_queue, await begun(worker, 2))
-    assert job.deadline_ms == pytest.approx(end_ms, abs=500)
+    assert job.deadline_ms is not None
+    assert end_ms - 100 < job.deadline_ms <= time.time() * 1000
     assert (job.state, job.attempts) == (JobState.FAILED, 1)
     assert job.error is not None
     assert job.error["code"] == ErrorCode.DEADLINE_EXCEEDED
