@@ -180,7 +180,7 @@ def running_worker(redis_url: str, folder: Path) -> Iterator[None]:
     end = threading.Event()
 
     async def work() -> None:
-        redis = connect(redis_url)
+        redis = connect(redis_url, 60)  # patient: the machine may be busy
         queue = JobQueue(redis, QueueLimits())
         sign = WorkerInfo(
             id="beating",

@@ -27,7 +27,7 @@ class Ports(NamedTuple):
     worker: int
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """Ports of `lagem serve` with the bundled weights."""
     ports = Ports(free_port(), free_port(), free_port())

@@ -1,4 +1,4 @@
-"""A real gateway for the whole run; an empty queue and a fake worker for each test."""
+"""A real gateway for this folder; an empty queue and a fake worker for each test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.service.gateway.fakeworker import MODEL, FakeWorker
 START_TIMEOUT_S = 30.0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> GatewaySettings:
     return GatewaySettings(
         redis_url=redis_server,
@@ -88,7 +88,7 @@ def lone_settings(settings: GatewaySettings, tmp_path: Path) -> GatewaySettings:
     return settings.model_copy(update={"data_dir": tmp_path})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway_url(settings: GatewaySettings) -> Iterator[str]:
     with running_gateway(settings) as url:
         yield url

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from service.gateway.grpc.metadata import peer_address
 from service.gateway.grpc.server import GrpcServer
 from service.gateway.state import Gateway
+from service.gateway.streams import OpenStreams
 from service.pb import lagem_pb2 as pb
 from service.pb.lagem_pb2_grpc import LagemServiceStub
 from service.settings import GatewaySettings
@@ -40,8 +41,11 @@ def keys() -> str:
 class Callers:
     """REST and gRPC of one gateway, for callers by key."""
 
-    def __init__(self, client: httpx.AsyncClient, channel: grpc.aio.Channel) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, channel: grpc.aio.Channel, streams: OpenStreams
+    ) -> None:
         self.client = client
+        self.streams = streams
         self.stub: Any = LagemServiceStub(channel)
 
     async def rest(self, key: str) -> tuple[str, dict[str, str]]:
@@ -63,8 +67,10 @@ class Callers:
 async def gateway(settings: GatewaySettings, **changes: Any) -> AsyncIterator[Callers]:
     fields = {name: getattr(settings, name) for name in settings.model_fields_set}
     opened: list[GrpcServer] = []
+    streams: list[OpenStreams] = []
 
     def beside(gateway: Gateway) -> GrpcServer:
+        streams.append(gateway.streams)
         opened.append(GrpcServer(gateway))
         return opened[0]
 
@@ -74,7 +80,7 @@ async def gateway(settings: GatewaySettings, **changes: Any) -> AsyncIterator[Ca
             httpx.AsyncClient(base_url=url, timeout=20) as client,
             grpc.aio.insecure_channel(f"127.0.0.1:{opened[0].port}") as channel,
         ):
-            yield Callers(client, channel)
+            yield Callers(client, channel, streams[0])
 
 
 async def use_up(redis: Redis, tenant: str, seconds_ago: int) -> None:
@@ -169,7 +175,7 @@ async def test_nobody_takes_all_streams(settings: GatewaySettings, worker: FakeW
 async def until_status(callers: Callers, key: str, job_id: str, status: int) -> None:
     """Open event streams until one is answered so."""
     headers = {"X-API-Key": key} if key else {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             async with callers.client.stream(
                 "GET", f"/jobs/{job_id}/events", headers=headers
@@ -199,7 +205,10 @@ async def test_an_upload_counts_while_it_comes_and_a_keys_streams_are_its_own(
         encoding = callers.stub.Encode(slowly(), metadata=(("x-api-key", ALICE),))
         encoded = asyncio.ensure_future(encoding)
         await half_sent.wait()
-        await until_status(callers, ALICE, jobs[ALICE], 429)  # the stream is on its way
+        async with asyncio.timeout(30):
+            while callers.streams._open.total() == 0:  # noqa: ASYNC110 - it is on its way
+                await asyncio.sleep(0.01)
+        await until_status(callers, ALICE, jobs[ALICE], 429)
         await until_status(callers, BOB, jobs[BOB], 200)
         sent.set()
         await until_status(callers, ALICE, jobs[ALICE], 200)

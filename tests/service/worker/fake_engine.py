@@ -14,7 +14,6 @@ from service.errors import EmptySurface
 from service.jobqueue.lease import Canceled, Failed, Outcome, Succeeded
 from service.jobs import Job, Stage
 from service.worker.child import Reporter
-from service.worker.finishing import FinishingDiedError
 
 MODEL = {
     "name": "fake",
@@ -64,7 +63,7 @@ class FakeEngine:
         if job.params.get("poison"):
             time.sleep(0.3)  # others may have begun
         if job.params.get("poison") or (job.params.get("breaks") and job.attempts == 1):
-            raise FinishingDiedError("the finishing process ended (signal 9)")
+            raise RuntimeError("the finishing process ended (signal 9)")  # as the engine's does
         until = Path(job.params["marker"])
         while not until.exists():
             time.sleep(0.005)
