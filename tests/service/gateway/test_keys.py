@@ -21,7 +21,7 @@ ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
 RATE = 6
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def keyed_settings(settings: GatewaySettings) -> GatewaySettings:
     """Those of the other gateway, whose worker and blobs it shares, with two keys and a rate."""
     fields = {name: getattr(settings, name) for name in settings.model_fields_set}
@@ -33,7 +33,7 @@ def keyed_settings(settings: GatewaySettings) -> GatewaySettings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def keyed_url(keyed_settings: GatewaySettings) -> Iterator[str]:
     with running_gateway(keyed_settings) as url:
         yield url
