@@ -243,8 +243,12 @@ async def test_a_failure_and_a_cancellation_end_with_error(
 
 
 async def test_a_place_in_the_queue_is_told_when_it_changes(
-    client: httpx.AsyncClient, own_queue: JobQueue, worker: FakeWorker
+    client: httpx.AsyncClient,
+    own_queue: JobQueue,
+    worker: FakeWorker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("service.jobqueue.waiters._REREAD_S", 0.2)  # nobody wakes who moves up
     worker.open.clear()
     await submit(client)
     await asyncio.wait_for(worker.running.wait(), 30)
