@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported, and for the processes that tests start: its threads sleep while they
+# wait for one another. By default they spin, and where others use the cores too (a CI machine,
+# servers of the tests themselves) a tiny model takes ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 REPO_ROOT = Path(__file__).resolve().parent.parent
 

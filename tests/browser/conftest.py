@@ -1,4 +1,4 @@
-"""A browser for the whole run, a tab for each test, and a gateway with a worker to look at."""
+"""A browser for all tests, a tab for each test, and a gateway with a worker to look at."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="there is no chromium"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[int]:
     with running_chromium(*WEBGL) as port:
         yield port

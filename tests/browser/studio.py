@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import numpy as np
+
 from tests.browser.chrome import Page
 
 SHOWN = (
@@ -34,6 +38,21 @@ async def generate(page: Page, **fields: str) -> str:
     await page.click("#generate .primary")
     await page.until(f"{SHOWN} && {HASH} !== {before!r}")
     return str(await page.run(HASH))
+
+
+async def until_seen(
+    page: Page, picture: np.ndarray, *, like: bool, by: int, edge: int = 0
+) -> None:
+    """Wait until no colour of the view differs from a picture by so much, or until one does."""
+    async with asyncio.timeout(60):
+        while True:
+            differences = abs(picture - await page.pixels("#view"))
+            inner = differences[
+                edge : differences.shape[0] - edge, edge : differences.shape[1] - edge
+            ]
+            if (inner.max() < by) == like:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def has_a_shape(page: Page) -> bool:

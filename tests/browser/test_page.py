@@ -18,7 +18,16 @@ from service.jobqueue.queue import JobQueue
 from service.settings import GatewaySettings
 from service.store.local import LocalBlobStore
 from tests.browser.chrome import NO_WEBGL, Page, running_chromium, tab
-from tests.browser.studio import HASH, SHOWN, generate, has_a_shape, open_page, says, text_of
+from tests.browser.studio import (
+    HASH,
+    SHOWN,
+    generate,
+    has_a_shape,
+    open_page,
+    says,
+    text_of,
+    until_seen,
+)
 from tests.service.gateway.conftest import running_gateway
 from tests.service.gateway.fakeworker import MODEL, FakeWorker
 
@@ -166,20 +175,17 @@ async def test_meshes_are_turned_by_mouse_and_keyboard(studio: Page) -> None:
     await generate(studio)
     first = await studio.pixels("#view")
     await studio.drag("#view", 120, 40)
-    turned = await studio.pixels("#view")
-    assert abs(first - turned).max() > 20
+    await until_seen(studio, first, like=False, by=20)
     await studio.run("document.getElementById('view').focus()")
     await studio.press("0")
-    await asyncio.sleep(0.2)
-    assert abs(first - await studio.pixels("#view"))[5:-5, 5:-5].max() < 8
+    await until_seen(studio, first, like=True, by=8, edge=5)
     for key in ("ArrowLeft", "+", "ArrowUp"):
         before = await studio.pixels("#view")
         await studio.press(key)
-        await asyncio.sleep(0.2)
-        assert abs(before - await studio.pixels("#view")).max() > 8, key
+        await until_seen(studio, before, like=False, by=8)
     await studio.click("#wireframe")
     assert await studio.run("document.getElementById('wireframe').ariaPressed") == "true"
-    assert abs(first - await studio.pixels("#view")).max() > 20
+    await until_seen(studio, first, like=False, by=20)
 
 
 async def test_a_variant_of_what_is_gone_has_no_lines(studio: Page, gateway_url: str) -> None:
@@ -258,10 +264,9 @@ async def test_files_are_downloaded(studio: Page, tmp_path: Path, kind: str) -> 
     await studio.run(f"{links}.find(link => link.innerText === {kind!r}).click()")
     suffix = {"Latents": "safetensors"}.get(kind, kind.lower())
     file = tmp_path / f"{shape}.{suffix}"
-    for _ in range(200):
-        if file.exists():
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while not file.exists():  # noqa: ASYNC110 - the browser tells of nothing
+            await asyncio.sleep(0.05)
     assert file.stat().st_size > 500
     assert await studio.run("document.getElementById('notice').hidden")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import trimesh
 
 from tests.browser.chrome import Page
-from tests.browser.studio import HASH, SHOWN, generate, says, text_of
+from tests.browser.studio import HASH, SHOWN, generate, says, text_of, until_seen
 from tests.service.gateway.fakeworker import FakeWorker
 
 
@@ -25,8 +24,7 @@ async def test_an_upload_is_compared_with_what_became_of_it(
     await studio.until("!document.getElementById('compare').hidden")
     result = await studio.pixels("#view")
     await studio.click("#compare label:last-child")
-    await asyncio.sleep(0.2)
-    assert abs(result - await studio.pixels("#view")).max() > 20
+    await until_seen(studio, result, like=False, by=20)
     await generate(studio)
     await studio.until("document.getElementById('compare').hidden")
 

@@ -22,7 +22,7 @@ LIMITS = IngestLimits(
 Reader = Callable[[bytes, str | None], IngestedMesh | ServiceError]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_gateway(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("fuzz")
     with (
@@ -46,7 +46,7 @@ def gateway(checked_gateway: Gateway) -> Iterator[Gateway]:
     checked_gateway.check()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """The pool of mesh readers: bytes and a hint to a mesh or a typed error; the rest raises."""
     path = tmp_path_factory.mktemp("reader") / "upload"

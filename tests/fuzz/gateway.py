@@ -27,6 +27,7 @@ from service.jobqueue.records import WorkerInfo
 from service.jobs import Operation, QueueLimits
 from service.store.local import LocalBlobStore
 from tests.fuzz.answers import check_answer
+from tests.ports import free_port
 from tests.service.gateway.fakeworker import MODEL, FakeWorker
 
 MAX_UPLOAD = 4 * 2**20
@@ -124,9 +125,7 @@ def _highest_memory(pid: int) -> int:
 @contextlib.contextmanager
 def running_gateway(redis_url: str, folder: Path, root: Path) -> Iterator[Gateway]:
     """Start ``python -m service.gateway``, end it in order."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (spool := folder / "spool").mkdir()
     settings = {
         "PORT": port,
@@ -181,7 +180,7 @@ def running_worker(redis_url: str, folder: Path) -> Iterator[None]:
     end = threading.Event()
 
     async def work() -> None:
-        redis = connect(redis_url)
+        redis = connect(redis_url, 60)  # patient: the machine may be busy
         queue = JobQueue(redis, QueueLimits())
         sign = WorkerInfo(
             id="beating",

@@ -32,8 +32,8 @@ async def redis(redis_server: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def limits() -> QueueLimits:
-    """Small caps, a lease short enough to run out within a test, and retries at once."""
-    return QueueLimits(queue_cap=20, tenant_cap=5, lease_ms=150, retry_pause_ms=0)
+    """Small caps, a lease that does not run out on a busy machine, and retries at once."""
+    return QueueLimits(queue_cap=20, tenant_cap=5, lease_ms=15_000, retry_pause_ms=0)
 
 
 @pytest.fixture

@@ -88,8 +88,8 @@ def test_two_balls_have_their_dense_surface(resolution: int) -> None:
     ("category", "seed"), [("chair", 2), ("table", 1), ("lamp", 1), ("airplane", 1), ("rifle", 3)]
 )
 def test_thin_shapes_have_their_dense_surface(category: str, seed: int) -> None:
-    grid = Grid(parametric(category, seed), 96)
-    surface = grid.surface()
+    grid = Grid(parametric(category, seed), 64)
+    surface = grid.surface(coarse=16)
     assert_same_surface(surface, grid.dense(), spacing=grid.spacing)
     assert_closed(surface)
 

@@ -1,12 +1,13 @@
 """A regression that trains in a moment, and a program that trains it under torchrun.
 
-`python -m tests.model.training.line WHOLE STOPPED` trains once in the folder WHOLE, then slowly in
-STOPPED, where a signal may end it.
+`python -m tests.model.training.line WHOLE STOPPED PAUSE` trains once in the folder WHOLE, then in
+STOPPED, with so many seconds before each step behind the first log line: a signal may end it there.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -53,9 +54,12 @@ def losses(folder: Path) -> list[tuple[str, str]]:
         return [(row["step"], row["loss"]) for row in csv.DictReader(file)]
 
 
-def main(whole: Path, stopped: Path) -> None:
+def main(whole: Path, stopped: Path, pause: float) -> None:
+    steps = itertools.count(1)
+
     def slow(model: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
-        time.sleep(0.1)
+        if next(steps) > 5:
+            time.sleep(pause)
         return loss(model, generator)
 
     with joined("cpu"):
@@ -64,4 +68,4 @@ def main(whole: Path, stopped: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))

@@ -88,15 +88,17 @@ def test_a_new_run_starts_from_a_checkpoint(
     warm = stage_1(run, shards, "--from", tiny_checkpoint, *still)
     succeed(*warm)
     checkpoint = load_checkpoint(tiny_checkpoint)
+    weights = saved(run / "autoencoder")["model"]
     for name, value in checkpoint.autoencoder.state_dict().items():
-        torch.testing.assert_close(saved(run / "autoencoder")["model"][name], value)
+        torch.testing.assert_close(weights[name], value)
     succeed(*warm)  # the same command goes on
     succeed(*stage_1(run, shards, *still))
 
     succeed(*stage_2(run, "--data", shards, "--from", tiny_checkpoint, *still))
     assert checkpoint.cascade is not None
+    weights = saved(run / "level3")["model"]
     for name, value in checkpoint.cascade.denoisers[0].state_dict().items():
-        torch.testing.assert_close(saved(run / "level3")["model"][name], value)
+        torch.testing.assert_close(weights[name], value)
 
     cold = tmp_path / "cold"
     succeed(*stage_1(cold, shards))

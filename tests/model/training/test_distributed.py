@@ -20,10 +20,10 @@ from tests.model.training.test_loop import JointLoss
 PATIENCE = 120  # seconds, on a busy machine
 
 
-def torchrun(repo_root: Path, whole: Path, stopped: Path) -> subprocess.Popen[str]:
+def torchrun(repo_root: Path, whole: Path, stopped: Path, pause: float) -> subprocess.Popen[str]:
     command = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     return subprocess.Popen(
-        [*command, "-m", "tests.model.training.line", str(whole), str(stopped)],
+        [*command, "-m", "tests.model.training.line", str(whole), str(stopped), str(pause)],
         cwd=repo_root,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -36,7 +36,7 @@ def test_two_processes_have_the_curve_of_one_also_when_stopped(
     repo_root: Path, tmp_path: Path
 ) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    launched = torchrun(repo_root, whole, stopped)
+    launched = torchrun(repo_root, whole, stopped, pause=2)
     deadline = time.monotonic() + PATIENCE
     while not (stopped / LOG_FILE).exists():
         assert launched.poll() is None, launched.communicate()[0]
@@ -48,7 +48,7 @@ def test_two_processes_have_the_curve_of_one_also_when_stopped(
     assert "stopped by SIGTERM after step" in printed
     assert len(losses(stopped)) < 6
 
-    again = torchrun(repo_root, whole, stopped)
+    again = torchrun(repo_root, whole, stopped, pause=0)
     printed, _ = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, printed
     assert losses(stopped) == losses(whole)

@@ -1,12 +1,13 @@
-"""A real gateway for the whole run; an empty queue and a fake worker for each test."""
+"""A real gateway for this folder; an empty queue and a fake worker for each test."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from redis.asyncio import Redis
+from starlette.types import ASGIApp
 
 from service.gateway.app import create_app
 from service.gateway.protocol import ProblemProtocol
@@ -26,7 +28,7 @@ from tests.service.gateway.fakeworker import MODEL, FakeWorker
 START_TIMEOUT_S = 30.0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> GatewaySettings:
     return GatewaySettings(
         redis_url=redis_server,
@@ -60,7 +62,33 @@ def running_gateway(settings: GatewaySettings, **options: Any) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
+def unwrapped(app: ASGIApp) -> ASGIApp:
+    return app
+
+
+@asynccontextmanager
+async def gateway_of_this_loop(
+    settings: GatewaySettings,
+    draining: asyncio.Event,
+    wrap: Callable[[ASGIApp], ASGIApp] = unwrapped,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Speaks to a gateway that runs in the test's own loop, until ``draining`` is set."""
+    app = create_app(settings, draining)
+    transport = httpx.ASGITransport(wrap(app))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def lone_settings(settings: GatewaySettings, tmp_path: Path) -> GatewaySettings:
+    """For a second gateway of the same queue."""
+    return settings.model_copy(update={"data_dir": tmp_path})
+
+
+@pytest.fixture(scope="package")
 def gateway_url(settings: GatewaySettings) -> Iterator[str]:
     with running_gateway(settings) as url:
         yield url

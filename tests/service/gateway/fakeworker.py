@@ -56,6 +56,7 @@ class FakeWorker:
         open: while cleared, running jobs do not end (they still hear of being canceled).
         heeding: while cleared, running jobs do not stop for being canceled.
         failure: what jobs fail with, if anything.
+        running: set while a job runs and has told so: a half of ``decode`` is done.
         seen: every job that was run, oldest first.
     """
 
@@ -97,9 +98,9 @@ class FakeWorker:
                 lease = await self._queue.claim(self._id, entry)
                 if lease is not None:
                     self.seen.append(lease.job)
-                    self.running.set()
-                    await self._queue.finish(lease, await self._outcome(lease))
+                    outcome = await self._outcome(lease)
                     self.running.clear()
+                    await self._queue.finish(lease, outcome)
 
     async def show(self, job: Job, resolution: int) -> None:
         """Add a ball to look at to a job that runs."""
@@ -121,6 +122,7 @@ class FakeWorker:
     async def _outcome(self, lease: Lease) -> Outcome:
         self._lease = lease
         beat = await self._queue.beat(lease, stage=Stage.DECODE, progress=0.5)
+        self.running.set()
         while not self.open.is_set() and beat is Beat.OK:
             await asyncio.sleep(0.01)
             beat = await self._queue.beat(lease, stage=Stage.DECODE, progress=0.5)

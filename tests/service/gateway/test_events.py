@@ -6,16 +6,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.geometry.mesh import load_mesh
 from service.contract import Artifact, Job
 from service.errors import EmptySurface
-from service.gateway.app import create_app
 from service.gateway.events import JobEvents
 from service.gateway.routes import events as event_routes
 from service.gateway.submission import Call
@@ -25,6 +24,7 @@ from service.jobs import Artifact as Shown
 from service.jobs import Job as Record
 from service.jobs import JobState, Stage
 from service.settings import GatewaySettings
+from tests.service.gateway.conftest import gateway_of_this_loop
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.wire import code_of, generated
 from tests.service.worker.jobs import job
@@ -90,7 +90,7 @@ async def test_coarse_meshes_come_before_the_result(
 ) -> None:
     worker.open.clear()
     job_id = await submit(client)
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     await worker.show(worker.seen[-1], 32)
     shown, last = [], None
     async for event in events(client, job_id):
@@ -210,7 +210,7 @@ async def test_last_event_id_goes_on_where_another_stream_broke_off(
 ) -> None:
     worker.open.clear()
     job_id = await submit(client)
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     await worker.show(worker.seen[-1], 32)
     async for event in events(client, job_id):
         if event.kind == "artifact":
@@ -236,7 +236,7 @@ async def test_a_failure_and_a_cancellation_end_with_error(
     assert failed[-1].data["error"]["code"] == "empty_surface"
     worker.open.clear()
     job_id = await submit(client)
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     await client.delete(f"/jobs/{job_id}")
     canceled = [event async for event in events(client, job_id)]
     assert canceled[-1].kind == "error"
@@ -245,12 +245,16 @@ async def test_a_failure_and_a_cancellation_end_with_error(
 
 
 async def test_a_place_in_the_queue_is_told_when_it_changes(
-    client: httpx.AsyncClient, own_queue: JobQueue, worker: FakeWorker
+    client: httpx.AsyncClient,
+    own_queue: JobQueue,
+    worker: FakeWorker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await generated(client)  # so that it is known how long jobs take
+    monkeypatch.setattr("service.jobqueue.waiters._REREAD_S", 0.2)  # nobody wakes who moves up
     worker.open.clear()
     await submit(client)
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     ahead, job_id = await submit(client), await submit(client)
     positions = []
     async for event in events(client, job_id):
@@ -310,23 +314,30 @@ async def test_a_quiet_stream_is_pinged(
 
 
 async def test_a_stream_ends_with_the_process_and_says_when_to_come_back(
-    settings: GatewaySettings, worker: FakeWorker, tmp_path: Path
+    lone_settings: GatewaySettings, worker: FakeWorker
 ) -> None:
-    draining = asyncio.Event()
-    app = create_app(settings.model_copy(update={"data_dir": tmp_path}), draining)
-    transport = httpx.ASGITransport(app)
+    draining, told = asyncio.Event(), asyncio.Event()
+
+    def noting(app: ASGIApp) -> ASGIApp:
+        async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+            async def pass_on(message: Message) -> None:
+                await send(message)
+                if b"data: " in message.get("body", b""):
+                    told.set()
+
+            await app(scope, receive, pass_on)
+
+        return noted
+
     worker.open.clear()
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as own,
-    ):
+    async with gateway_of_this_loop(lone_settings, draining, noting) as own:
         job_id = await submit(own)
-        await asyncio.wait_for(worker.running.wait(), 5)
+        await asyncio.wait_for(worker.running.wait(), 30)
         stream = asyncio.create_task(own.get(f"/jobs/{job_id}/events"))
-        await asyncio.sleep(0.1)
+        await asyncio.wait_for(told.wait(), 30)
         assert not stream.done()
         draining.set()
-        text = (await asyncio.wait_for(stream, 5)).text
+        text = (await asyncio.wait_for(stream, 30)).text
     first, *between, last, rest = text.split("\n\n")
     assert (first, last, rest) == ("retry: 1000", "retry: 1000", "")
     assert between

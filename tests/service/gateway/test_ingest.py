@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import signal
@@ -204,11 +205,14 @@ async def test_a_caller_who_leaves_does_not_leave_an_answer_behind(
     ingest: MeshIngest, ball: Path, tmp_path: Path
 ) -> None:
     await ingest._sandboxes[0].ready()
+    os.kill(reader := process_id(ingest), signal.SIGSTOP)
     call = asyncio.create_task(ingest.read(ball))
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(0.05)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(reader, signal.SIGCONT)
     box = tmp_path / "box"
     box.write_bytes(trimesh.creation.box().export(file_type="stl"))
     assert (await ingest.read(box)).faces == 12

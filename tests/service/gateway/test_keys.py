@@ -12,9 +12,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from service.gateway.app import create_app
 from service.settings import GatewaySettings
-from tests.service.gateway.conftest import running_gateway
+from tests.service.gateway.conftest import gateway_of_this_loop, running_gateway
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.wire import code_of, latents_bytes, sphere_bytes
 
@@ -22,7 +21,7 @@ ALICE, BOB = "alice-has-a-long-key", "bob-has-a-long-key"
 RATE = 6
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def keyed_settings(settings: GatewaySettings) -> GatewaySettings:
     """Those of the other gateway, whose worker and blobs it shares, with two keys and a rate."""
     fields = {name: getattr(settings, name) for name in settings.model_fields_set}
@@ -34,7 +33,7 @@ def keyed_settings(settings: GatewaySettings) -> GatewaySettings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def keyed_url(keyed_settings: GatewaySettings) -> Iterator[str]:
     with running_gateway(keyed_settings) as url:
         yield url
@@ -365,13 +364,9 @@ async def test_security_headers_are_on_every_answer(
 
 
 async def test_keys_are_in_no_log_line(keyed_settings: GatewaySettings, tmp_path: Path) -> None:
-    app = create_app(keyed_settings.model_copy(update={"data_dir": tmp_path}), asyncio.Event())
-    transport = httpx.ASGITransport(app)
+    settings = keyed_settings.model_copy(update={"data_dir": tmp_path})
     with capture_logs() as logs:
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
-        ):
+        async with gateway_of_this_loop(settings, asyncio.Event()) as client:
             for key, status in ((ALICE, 200), ("hunter2", 401)):
                 response = await client.get("/jobs", headers={"X-API-Key": key})
                 assert response.status_code == status
@@ -382,13 +377,9 @@ async def test_keys_are_in_no_log_line(keyed_settings: GatewaySettings, tmp_path
 
 
 async def test_log_lines_say_who_called(keyed_settings: GatewaySettings, tmp_path: Path) -> None:
-    app = create_app(keyed_settings.model_copy(update={"data_dir": tmp_path}), asyncio.Event())
-    transport = httpx.ASGITransport(app)
+    settings = keyed_settings.model_copy(update={"data_dir": tmp_path})
     with capture_logs() as logs:
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
-        ):
+        async with gateway_of_this_loop(settings, asyncio.Event()) as client:
             await client.get("/jobs", headers={"X-API-Key": ALICE})
             await client.get("/docs")
     tenants = {line["path"]: line.get("tenant") for line in logs if line["event"] == "request"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from service.gateway.__main__ import main
 from service.settings import is_loopback
+from tests.ports import free_port
 
 START_TIMEOUT_S = 60.0
 
@@ -49,13 +49,6 @@ def test_a_wrong_setting_stops_the_start(
     assert cause in capsys.readouterr().err
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(
     redis_server: str, tmp_path: Path, repo_root: Path, stop: signal.Signals
@@ -74,7 +67,7 @@ def test_a_signal_ends_it_in_order(
         try:
             await_answer(f"{url}/livez")
             process.send_signal(stop)
-            _, log = process.communicate(timeout=10)
+            _, log = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0, log

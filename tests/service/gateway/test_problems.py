@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,8 +16,8 @@ from service.errors import (
     ServiceError,
     WorkerCrashed,
 )
-from service.gateway.app import create_app
 from service.settings import GatewaySettings
+from tests.service.gateway.conftest import gateway_of_this_loop
 from tests.service.gateway.fakeworker import FakeWorker
 from tests.service.gateway.wire import code_of, sphere_bytes
 
@@ -89,16 +88,10 @@ async def test_what_is_not_offered_is_answered_with_what_is(
 
 
 async def test_a_mesh_that_takes_too_long_to_read(
-    settings: GatewaySettings, worker: FakeWorker, tmp_path: Path
+    lone_settings: GatewaySettings, worker: FakeWorker
 ) -> None:
-    hasty = settings.model_copy(update={"data_dir": tmp_path, "parse_timeout_s": 1e-9})
-    app = create_app(hasty, asyncio.Event())
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
-        ) as client,
-    ):
+    hasty = lone_settings.model_copy(update={"parse_timeout_s": 1e-9})
+    async with gateway_of_this_loop(hasty, asyncio.Event()) as client:
         response = await client.post("/encode", content=sphere_bytes())
     assert code_of(response) == (422, "preprocessing_timeout")
     assert worker.seen == []

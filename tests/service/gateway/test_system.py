@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import httpx
@@ -14,6 +13,7 @@ from structlog.testing import capture_logs
 from service.errors import ERROR_SPECS
 from service.gateway.app import create_app
 from service.settings import GatewaySettings
+from tests.service.gateway.conftest import gateway_of_this_loop
 from tests.service.gateway.fakeworker import MODEL, FakeWorker
 
 
@@ -41,15 +41,12 @@ async def test_livez_answers_at_once_while_work_goes_on(
 ) -> None:
     worker.open.clear()
     waiting = [asyncio.create_task(client.post("/generate")) for _ in range(4)]
-    await asyncio.wait_for(worker.running.wait(), 5)
-    slowest = 0.0
+    await asyncio.wait_for(worker.running.wait(), 30)
     for _ in range(20):
-        started = time.perf_counter()
         assert (await client.get("/livez")).status_code == 200
-        slowest = max(slowest, time.perf_counter() - started)
+    assert not any(call.done() for call in waiting)
     worker.open.set()
     assert [response.status_code for response in await asyncio.gather(*waiting)] == [200] * 4
-    assert slowest < 0.1
 
 
 @pytest.mark.parametrize(
@@ -154,20 +151,10 @@ async def test_the_documentation_is_served(client: httpx.AsyncClient) -> None:
     assert (await client.get("/docs")).status_code == 200
 
 
-@pytest.fixture
-def lone_settings(tmp_path: Path) -> GatewaySettings:
-    return GatewaySettings(
-        redis_url=f"unix://{tmp_path}/nobody.sock", data_dir=tmp_path, ingest_processes=1
-    )
-
-
-async def test_redis_away(lone_settings: GatewaySettings) -> None:
-    app = create_app(lone_settings, asyncio.Event())
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
-    ):
+async def test_redis_away(lone_settings: GatewaySettings, tmp_path: Path) -> None:
+    nobody = {"redis_url": f"unix://{tmp_path}/nobody.sock"}
+    settings = lone_settings.model_copy(update=nobody)
+    async with gateway_of_this_loop(settings, asyncio.Event()) as client:
         for method, path in [("POST", "/generate"), ("GET", "/jobs"), ("GET", "/readyz")]:
             response = await client.request(method, path)
             assert (response.status_code, response.json()["code"]) == (503, "queue_unavailable")
@@ -176,20 +163,15 @@ async def test_redis_away(lone_settings: GatewaySettings) -> None:
 
 
 async def test_waiting_calls_answer_when_the_process_is_to_end(
-    settings: GatewaySettings, worker: FakeWorker, tmp_path: Path
+    lone_settings: GatewaySettings, worker: FakeWorker
 ) -> None:
     draining = asyncio.Event()
-    app = create_app(settings.model_copy(update={"data_dir": tmp_path}), draining)
-    transport = httpx.ASGITransport(app)
     worker.open.clear()
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
-    ):
+    async with gateway_of_this_loop(lone_settings, draining) as client:
         call = asyncio.create_task(client.post("/generate"))
-        await asyncio.wait_for(worker.running.wait(), 5)
+        await asyncio.wait_for(worker.running.wait(), 30)
         draining.set()
-        response = await asyncio.wait_for(call, 1)
+        response = await asyncio.wait_for(call, 5)  # half the wait that it would have
     assert response.status_code == 202
     assert response.json()["state"] == "running"
 

@@ -58,7 +58,7 @@ async def test_a_caller_who_leaves_cancels_unless_there_is_a_key(
     worker.open.clear()
     headers = {"Idempotency-Key": key} if key else {}
     call = asyncio.create_task(client.post("/generate?seed=1", headers=headers))
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -66,7 +66,7 @@ async def test_a_caller_who_leaves_cancels_unless_there_is_a_key(
         await asyncio.sleep(0.2)
         worker.open.set()
     async with JobWaiters(own_queue) as waiters:
-        ended = await waiters.wait(worker.seen[0].id, 5)
+        ended = await waiters.wait(worker.seen[0].id, 30)
     assert ended.state is (JobState.SUCCEEDED if key else JobState.CANCELED)
 
 
@@ -140,7 +140,7 @@ async def test_an_asynchronous_job_goes_on_when_its_caller_leaves(
     worker.open.clear()
     async with httpx.AsyncClient(base_url=gateway_url) as caller:
         job = (await caller.post("/generate", headers={"Prefer": "respond-async"})).json()
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     worker.open.set()
     async with JobWaiters(own_queue) as waiters:
-        assert (await waiters.wait(job["id"], 5)).state is JobState.SUCCEEDED
+        assert (await waiters.wait(job["id"], 30)).state is JobState.SUCCEEDED

@@ -1,6 +1,5 @@
 """Attempts: what counts as one, retries, poison, release."""
 
-import asyncio
 import json
 import time
 from dataclasses import replace
@@ -12,8 +11,8 @@ from service.errors import ErrorCode, InternalError
 from service.jobqueue.lease import Beat
 from service.jobqueue.queue import JobQueue
 from service.jobs import JobState, QueueLimits
+from tests.service.jobqueue.clock import end_pause, grow_silent
 from tests.service.jobqueue.worker import (
-    LEASE_S,
     assert_nothing_is_left,
     new_job,
     start,
@@ -36,7 +35,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(queue: JobQueue, redis: 
     for attempt in (1, 2, 3):
         lease = await start(queue, f"worker{attempt}")
         assert lease.job.attempts == attempt
-        await asyncio.sleep(LEASE_S)
+        await grow_silent(redis)
     (entry,) = await take(queue, "worker4")
     assert await queue.claim("worker4", entry) is None
     done = await queue.get(job.id)
@@ -50,17 +49,17 @@ async def test_a_job_that_kills_its_workers_is_given_up(queue: JobQueue, redis: 
     await assert_nothing_is_left(redis)
 
 
-async def test_holding_a_job_is_no_attempt(queue: JobQueue) -> None:
+async def test_holding_a_job_is_no_attempt(queue: JobQueue, redis: Redis) -> None:
     await queue.submit(new_job())
     for number in range(4):
         (entry,) = await take(queue, f"worker{number}")
         assert not entry.redelivered
-        await asyncio.sleep(LEASE_S)
+        await grow_silent(redis)
     assert (await start(queue, "last")).job.attempts == 1
 
 
 async def test_a_retry_waits_then_runs_again(redis: Redis, limits: QueueLimits) -> None:
-    queue = JobQueue(redis, replace(limits, retry_pause_ms=60))
+    queue = JobQueue(redis, replace(limits, retry_pause_ms=60_000))
     job, _ = await queue.submit(new_job())
     await queue.retry(await start(queue), InternalError("child died").to_dict())
     waiting = await queue.get(job.id)
@@ -68,7 +67,7 @@ async def test_a_retry_waits_then_runs_again(redis: Redis, limits: QueueLimits) 
     assert (waiting.state, waiting.started_ms) == (JobState.QUEUED, None)
     assert await queue.positions([waiting]) == {}
     assert (await queue.tick()).retried == 0
-    await asyncio.sleep(0.08)
+    await end_pause(redis, job.id)
     assert (await queue.tick()).retried == 1
     again = await start(queue)
     assert again.redelivered
@@ -100,10 +99,10 @@ async def test_a_retry_without_attempts_left_fails_with_its_error(
     await assert_nothing_is_left(redis)
 
 
-async def test_a_fenced_retry_changes_nothing(queue: JobQueue) -> None:
+async def test_a_fenced_retry_changes_nothing(queue: JobQueue, redis: Redis) -> None:
     await queue.submit(new_job())
     frozen = await start(queue, "alice")
-    await asyncio.sleep(LEASE_S)
+    await grow_silent(redis)
     lease = await start(queue, "bob")
     await queue.retry(frozen, InternalError("late").to_dict())
     await queue.release(frozen)

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from service.errors import InternalError
 from service.jobqueue.queue import JobQueue
 from service.jobs import JobState, QueueLimits
+from tests.service.jobqueue.clock import grow_silent
 from tests.service.jobqueue.worker import (
-    LEASE_S,
     assert_nothing_is_left,
     new_job,
     start,
@@ -42,11 +42,13 @@ async def test_a_job_waiting_for_its_retry_can_be_canceled(
     await assert_nothing_is_left(redis)
 
 
-async def test_a_canceled_job_of_a_dead_worker_is_not_started_again(queue: JobQueue) -> None:
+async def test_a_canceled_job_of_a_dead_worker_is_not_started_again(
+    queue: JobQueue, redis: Redis
+) -> None:
     job, _ = await queue.submit(new_job())
     await start(queue, "alice")
     await queue.cancel(job.id)
-    await asyncio.sleep(LEASE_S)
+    await grow_silent(redis)
     (entry,) = await take(queue, "bob")
     assert await queue.claim("bob", entry) is None
     done = await queue.get(job.id)
@@ -54,12 +56,13 @@ async def test_a_canceled_job_of_a_dead_worker_is_not_started_again(queue: JobQu
     assert done.state is JobState.CANCELED
 
 
-async def test_cancellations_reach_workers_without_a_beat(queue: JobQueue) -> None:
+async def test_cancellations_reach_workers_without_a_beat(queue: JobQueue, redis: Redis) -> None:
     job, _ = await queue.submit(new_job())
     await start(queue)
     cancellations = queue.cancellations()
     heard = asyncio.ensure_future(anext(cancellations))
-    await asyncio.sleep(0.05)  # the subscription is on its way
+    while dict(await redis.pubsub_numsub("lg:cancel"))["lg:cancel"] == 0:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
     await queue.cancel(job.id)
-    assert await asyncio.wait_for(heard, 1.0) == job.id
+    assert await asyncio.wait_for(heard, 20) == job.id
     await cancellations.aclose()

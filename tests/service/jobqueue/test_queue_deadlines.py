@@ -1,6 +1,5 @@
 """Jobs that are too late."""
 
-import asyncio
 import time
 
 from redis.asyncio import Redis
@@ -9,6 +8,7 @@ from service.errors import ErrorCode
 from service.jobqueue.lease import Beat, Succeeded
 from service.jobqueue.queue import JobQueue
 from service.jobs import JobState
+from tests.service.jobqueue.clock import miss_deadline
 from tests.service.jobqueue.worker import (
     assert_nothing_is_left,
     new_job,
@@ -17,10 +17,14 @@ from tests.service.jobqueue.worker import (
 )
 
 
+def in_an_hour() -> int:
+    return int(time.time() * 1000) + 3_600_000
+
+
 async def test_a_waiting_job_past_its_deadline_fails(queue: JobQueue, redis: Redis) -> None:
-    job, _ = await queue.submit(new_job(deadline_ms=int(time.time() * 1000) + 30))
+    job, _ = await queue.submit(new_job(deadline_ms=in_an_hour()))
     assert (await queue.tick()).expired == ()
-    await asyncio.sleep(0.05)
+    await miss_deadline(redis, job.id)
     assert len((await queue.tick()).expired) == 1
     done = await queue.get(job.id)
     assert done is not None
@@ -30,10 +34,12 @@ async def test_a_waiting_job_past_its_deadline_fails(queue: JobQueue, redis: Red
     await assert_nothing_is_left(redis)
 
 
-async def test_a_running_job_past_its_deadline_is_taken_from_its_worker(queue: JobQueue) -> None:
-    job, _ = await queue.submit(new_job(deadline_ms=int(time.time() * 1000) + 60))
+async def test_a_running_job_past_its_deadline_is_taken_from_its_worker(
+    queue: JobQueue, redis: Redis
+) -> None:
+    job, _ = await queue.submit(new_job(deadline_ms=in_an_hour()))
     lease = await start(queue)
-    await asyncio.sleep(0.08)
+    await miss_deadline(redis, job.id)
     await queue.tick()
     assert await queue.beat(lease, stage=None, progress=0.9) is Beat.LOST
     assert not await queue.finish(lease, Succeeded(result={}))
@@ -42,10 +48,10 @@ async def test_a_running_job_past_its_deadline_is_taken_from_its_worker(queue: J
     assert done.state is JobState.FAILED
 
 
-async def test_a_late_job_is_not_started(queue: JobQueue) -> None:
-    job, _ = await queue.submit(new_job(deadline_ms=int(time.time() * 1000) + 30))
+async def test_a_late_job_is_not_started(queue: JobQueue, redis: Redis) -> None:
+    job, _ = await queue.submit(new_job(deadline_ms=in_an_hour()))
     (entry,) = await take(queue)
-    await asyncio.sleep(0.05)
+    await miss_deadline(redis, job.id)
     assert await queue.claim("alice", entry) is None
     done = await queue.get(job.id)
     assert done is not None

@@ -1,6 +1,5 @@
 """Held jobs that their worker cannot run: ended, or put off for a worker that can."""
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -9,9 +8,9 @@ from redis.asyncio import Redis
 from service.errors import InternalError
 from service.jobqueue.queue import JobQueue
 from service.jobs import JobState, QueueLimits
+from tests.service.jobqueue.clock import grow_silent
 from tests.service.jobqueue.test_queue_workers import worker
 from tests.service.jobqueue.worker import (
-    LEASE_S,
     assert_nothing_is_left,
     new_job,
     start,
@@ -69,20 +68,22 @@ async def test_a_put_off_job_never_comes_back_before_a_tick(queue: JobQueue) -> 
     assert await take(queue) == []
 
 
-async def test_only_the_holder_can_decline(queue: JobQueue) -> None:
+async def test_only_the_holder_can_decline(queue: JobQueue, redis: Redis) -> None:
     await queue.submit(new_job())
     (frozen,) = await take(queue, "alice")
-    await asyncio.sleep(LEASE_S)
+    await grow_silent(redis)
     (entry,) = await take(queue, "bob")
     assert await queue.decline(frozen, ERROR) == "lost"
     assert await queue.claim("bob", entry) is not None
 
 
-async def test_a_declined_job_that_is_to_be_canceled_is_canceled(queue: JobQueue) -> None:
+async def test_a_declined_job_that_is_to_be_canceled_is_canceled(
+    queue: JobQueue, redis: Redis
+) -> None:
     job, _ = await queue.submit(new_job())
     await start(queue, "alice")
     await queue.cancel(job.id)
-    await asyncio.sleep(LEASE_S)
+    await grow_silent(redis)
     (entry,) = await take(queue, "bob")
     assert await queue.decline(entry, ERROR) == "canceled"
     done = await queue.get(job.id)

@@ -1,6 +1,5 @@
 """Lists of a caller's jobs: pages, states, cursors that hold while jobs change."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,6 +9,7 @@ from service.errors import InternalError
 from service.jobqueue.lease import Canceled, Failed, Succeeded
 from service.jobqueue.queue import JobQueue
 from service.jobs import JobState, QueueLimits, new_id
+from tests.service.jobqueue.clock import end_pause
 from tests.service.jobqueue.worker import new_job, start
 
 
@@ -37,10 +37,7 @@ def roomy(redis: Redis, limits: QueueLimits) -> JobQueue:
 
 
 async def test_listing_pages_through_a_tenants_jobs(queue: JobQueue) -> None:
-    ids = []
-    for _ in range(5):
-        ids.append((await queue.submit(new_job()))[0].id)
-        await asyncio.sleep(0.002)  # ids order jobs by the millisecond
+    ids = await submitted(queue, 5)
     await queue.submit(new_job(tenant="other"))
 
     async def page(**arguments: object) -> list[str]:
@@ -64,7 +61,7 @@ async def test_a_list_is_limited(queue: JobQueue) -> None:
 async def test_a_job_is_in_the_list_of_its_state_and_in_no_other(
     redis: Redis, limits: QueueLimits
 ) -> None:
-    queue = JobQueue(redis, replace(limits, retry_pause_ms=10))
+    queue = JobQueue(redis, replace(limits, retry_pause_ms=60_000))
     await submitted(queue, 1)
     (job_id,) = (await states(queue))["queued"]
     lease = await start(queue)
@@ -73,7 +70,7 @@ async def test_a_job_is_in_the_list_of_its_state_and_in_no_other(
     assert await states(queue) == {"queued": [job_id]}
     await queue.retry(await start(queue), InternalError("x").to_dict())
     assert await states(queue) == {"queued": [job_id]}
-    await asyncio.sleep(0.02)
+    await end_pause(redis, job_id)
     await queue.tick()
     await queue.finish(await start(queue), Succeeded(result={}))
     assert await states(queue) == {"succeeded": [job_id]}

@@ -1,8 +1,5 @@
 """Shapes that jobs publish, and their families."""
 
-import asyncio
-import time
-
 from redis.asyncio import Redis
 
 from service.jobqueue.lease import Succeeded
@@ -10,6 +7,7 @@ from service.jobqueue.queue import JobQueue
 from service.jobqueue.records import Relative
 from service.jobqueue.registry import CHILDREN_LIMIT
 from service.jobs import ShapeRecord
+from tests.service.jobqueue.clock import LONG_AGO_MS, outlive_shape
 from tests.service.jobqueue.worker import (
     new_job,
     shape,
@@ -28,13 +26,15 @@ async def family(queue: JobQueue, shape_id: str, limit: int = 50) -> dict[str, R
     return {relative.id: relative for relative in found}
 
 
-async def test_shapes_expire(queue: JobQueue) -> None:
+async def test_shapes_expire(queue: JobQueue, redis: Redis) -> None:
     parent = shape()
-    made = shape(parent.id, expires_ms=int(time.time() * 1000) + 60)
+    made = shape(parent.id)
+    told = made.expires_ms - made.created_ms
     await publish(queue, parent, made)
     assert await queue.shape(made.id) == made
     assert (await family(queue, parent.id))[parent.id].children == (made.id,)
-    await asyncio.sleep(0.08)
+    assert told - 30_000 < await redis.pttl(f"lg:shape:{made.id}") <= told
+    await outlive_shape(redis, made.id, parent.id)
     assert await queue.shape(made.id) is None
     relative = (await family(queue, parent.id))[parent.id]
     assert (relative.children, relative.children_count) == ((), 0)
@@ -42,19 +42,17 @@ async def test_shapes_expire(queue: JobQueue) -> None:
 
 async def test_children_live_as_long_as_the_longest(queue: JobQueue) -> None:
     parent = shape()
-    later, soon = shape(parent.id), shape(parent.id, expires_ms=int(time.time() * 1000) + 40)
+    later, soon = shape(parent.id), shape(parent.id, expires_ms=LONG_AGO_MS)
     await publish(queue, parent, later, soon)
-    await asyncio.sleep(0.06)
     assert (await family(queue, parent.id))[parent.id].children == (later.id,)
 
 
 async def test_children_that_have_expired_are_not_kept(queue: JobQueue, redis: Redis) -> None:
-    parent, soon = shape(), shape("shp_p", expires_ms=int(time.time() * 1000) + 40)
-    await publish(queue, parent, soon)
-    await asyncio.sleep(0.06)
-    later = shape("shp_p")
+    first, expired, later = shape("shp_p"), shape("shp_p", expires_ms=LONG_AGO_MS), shape("shp_p")
+    await publish(queue, first, expired)
+    assert expired.id in await redis.zrange("lg:made_from:shp_p", 0, -1)
     await publish(queue, later)
-    assert await redis.zrange("lg:made_from:shp_p", 0, -1) == [later.id]
+    assert set(await redis.zrange("lg:made_from:shp_p", 0, -1)) == {first.id, later.id}
 
 
 async def test_of_many_children_the_newest_are_named_and_all_counted(queue: JobQueue) -> None:

@@ -15,26 +15,41 @@ from service.jobqueue.waiters import JobWaiters
 from service.jobs import JobState, Stage
 from tests.service.jobqueue.worker import new_job, start
 
+LONG_S = 120.0
+"""A wait of which no test sees the end."""
 
-async def test_a_waiter_wakes_when_its_job_ends(queue: JobQueue) -> None:
+
+async def until_events_are_read(redis: Redis) -> None:
+    """Return once the waiters' reader waits inside the server."""
+    while (await redis.info("clients"))["blocked_clients"] == 0:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def woken_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiters that are not woken do not look again."""
+    monkeypatch.setattr("service.jobqueue.waiters._REREAD_S", LONG_S)
+
+
+@pytest.mark.usefixtures("woken_only")
+async def test_a_waiter_wakes_when_its_job_ends(queue: JobQueue, redis: Redis) -> None:
     job, _ = await queue.submit(new_job())
     lease = await start(queue)
     async with JobWaiters(queue) as waiters:
-        waiting = asyncio.ensure_future(waiters.wait(job.id, 10.0))
-        await asyncio.sleep(0.1)
-        begin = time.monotonic()
+        waiting = asyncio.ensure_future(waiters.wait(job.id, LONG_S))
+        await until_events_are_read(redis)
         await queue.finish(lease, Succeeded(result={}))
-        assert (await waiting).state is JobState.SUCCEEDED
-        assert time.monotonic() - begin < 0.1
+        assert (await asyncio.wait_for(waiting, 20)).state is JobState.SUCCEEDED
 
 
-async def test_a_hundred_waiters_wake_together(queue: JobQueue) -> None:
+@pytest.mark.usefixtures("woken_only")
+async def test_a_hundred_waiters_wake_together(queue: JobQueue, redis: Redis) -> None:
     job, _ = await queue.submit(new_job())
     async with JobWaiters(queue) as waiters:
-        waiting = [asyncio.ensure_future(waiters.wait(job.id, 10.0)) for _ in range(100)]
-        await asyncio.sleep(0.1)
+        waiting = [asyncio.ensure_future(waiters.wait(job.id, LONG_S)) for _ in range(100)]
+        await until_events_are_read(redis)
         await queue.cancel(job.id)
-        done = await asyncio.wait_for(asyncio.gather(*waiting), 2.0)
+        done = await asyncio.wait_for(asyncio.gather(*waiting), 20)
     assert {job.state for job in done} == {JobState.CANCELED}
 
 
@@ -43,7 +58,7 @@ async def test_a_wait_that_is_too_short_gives_the_job_as_it_is(queue: JobQueue) 
     async with JobWaiters(queue) as waiters:
         begin = time.monotonic()
         assert (await waiters.wait(job.id, 0.15)).state is JobState.QUEUED
-        assert 0.15 <= time.monotonic() - begin < 1.0
+        assert time.monotonic() - begin >= 0.15
         assert (await waiters.wait(job.id, 0.0)).state is JobState.QUEUED
 
 
@@ -51,36 +66,36 @@ async def test_a_job_that_has_ended_is_there_at_once(queue: JobQueue) -> None:
     job, _ = await queue.submit(new_job())
     await queue.cancel(job.id)
     async with JobWaiters(queue) as waiters:
-        done = await asyncio.wait_for(waiters.wait(job.id, 10.0), 1.0)
+        done = await asyncio.wait_for(waiters.wait(job.id, LONG_S), 20)
     assert done.state is JobState.CANCELED
 
 
 async def test_nobody_waits_for_an_unknown_job(queue: JobQueue) -> None:
     async with JobWaiters(queue) as waiters:
         with pytest.raises(NotFound):
-            await waiters.wait("job_none", 10.0)
+            await waiters.wait("job_none", LONG_S)
 
 
 async def test_lost_events_only_cost_time(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.jobqueue.waiters._REREAD_S", 0.1)
     job, _ = await queue.submit(new_job())
     waiters = JobWaiters(queue)  # not started: it hears nothing
-    waiting = asyncio.ensure_future(waiters.wait(job.id, 10.0))
+    waiting = asyncio.ensure_future(waiters.wait(job.id, LONG_S))
     await asyncio.sleep(0.05)
     await queue.cancel(job.id)
-    assert (await asyncio.wait_for(waiting, 1.0)).state is JobState.CANCELED
+    assert (await asyncio.wait_for(waiting, 20)).state is JobState.CANCELED
 
 
+@pytest.mark.usefixtures("woken_only")
 async def test_waiters_survive_a_cut_connection(queue: JobQueue, redis: Redis) -> None:
     job, _ = await queue.submit(new_job())
     async with JobWaiters(queue) as waiters:
-        waiting = asyncio.ensure_future(waiters.wait(job.id, 10.0))
-        await asyncio.sleep(0.1)
+        waiting = asyncio.ensure_future(waiters.wait(job.id, LONG_S))
+        await until_events_are_read(redis)
         with contextlib.suppress(Exception):
             await redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
-        await asyncio.sleep(0.1)
         await queue.cancel(job.id)
-        assert (await asyncio.wait_for(waiting, 2.0)).state is JobState.CANCELED
+        assert (await asyncio.wait_for(waiting, 20)).state is JobState.CANCELED
 
 
 async def test_the_reader_of_events_survives_a_defect_and_tells_of_it(

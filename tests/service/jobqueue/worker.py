@@ -9,9 +9,6 @@ from service.jobqueue.lease import Entry, Lease
 from service.jobqueue.queue import JobQueue
 from service.jobs import NewJob, Operation, ShapeRecord, new_id
 
-LEASE_S = 0.2
-"""A little longer than the lease of the ``limits`` fixture."""
-
 
 def new_job(**changes: Any) -> NewJob:
     """A request that differs from the plainest one only in ``changes``."""

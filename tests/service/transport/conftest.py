@@ -1,4 +1,4 @@
-"""A real gateway with both skins for the whole run; an empty queue and a fake worker each test."""
+"""A real gateway with both skins for this folder; an empty queue and a fake worker each test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.service.gateway.conftest import worker as worker
 from tests.service.transport.drivers import GrpcDriver, RestDriver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> GatewaySettings:
     return GatewaySettings(
         redis_url=redis_server,
@@ -35,7 +35,7 @@ def settings(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Gat
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def addresses(settings: GatewaySettings) -> Iterator[tuple[str, str]]:
     """REST's URL and gRPC's target, of one gateway in a thread of its own."""
     opened: list[GrpcServer] = []

@@ -37,10 +37,10 @@ async def refused(call: Any) -> Refusal:
 
 async def ended(queue: JobQueue, job_id: str) -> JobState:
     async with JobWaiters(queue) as waiters:
-        return (await waiters.wait(job_id, 10)).state
+        return (await waiters.wait(job_id, 30)).state
 
 
 async def running(worker: FakeWorker) -> str:
     """Id of the job that the worker has, once it has one."""
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     return worker.seen[-1].id

@@ -41,11 +41,11 @@ async def refused(call: Any) -> Refusal:
 
 async def ended(queue: JobQueue, job_id: str) -> Job:
     async with JobWaiters(queue) as waiters:
-        return await waiters.wait(job_id, 10)
+        return await waiters.wait(job_id, 30)
 
 
 async def running(worker: FakeWorker) -> str:
-    await asyncio.wait_for(worker.running.wait(), 5)
+    await asyncio.wait_for(worker.running.wait(), 30)
     return worker.seen[-1].id
 
 

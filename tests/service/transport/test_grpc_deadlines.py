@@ -30,7 +30,7 @@ async def begun(worker: FakeWorker, count: int) -> str:
 
 async def ended(queue: JobQueue, job_id: str) -> Job:
     async with JobWaiters(queue) as waiters:
-        return await waiters.wait(job_id, 10)
+        return await waiters.wait(job_id, 30)
 
 
 async def exceeded(call: Any) -> None:
@@ -62,7 +62,8 @@ async def test_a_deadline_that_ends_the_wait_is_the_jobs_too(
     call = getattr(over_grpc.stub, method)(requests[method], timeout=1.5)
     await exceeded(anext(aiter(call)) if method == "GetMesh" else call)
     job = await ended(own_queue, await begun(worker, 2))
-    assert job.deadline_ms == pytest.approx(end_ms, abs=500)
+    assert job.deadline_ms is not None
+    assert end_ms - 100 < job.deadline_ms <= time.time() * 1000
     assert (job.state, job.attempts) == (JobState.FAILED, 1)
     assert job.error is not None
     assert job.error["code"] == ErrorCode.DEADLINE_EXCEEDED
@@ -108,5 +109,5 @@ async def test_a_job_that_outlives_its_call_has_no_deadline(
     await over_grpc.stub.Generate(pb.GenerateRequest(wait_s=wait_s), timeout=5, metadata=metadata)
     async with JobWaiters(own_queue) as waiters:
         (job_id,) = [job.id for job in await own_queue.list_jobs(tenant=ANONYMOUS)]
-        job = await waiters.wait(job_id, 10)
+        job = await waiters.wait(job_id, 30)
     assert (job.deadline_ms, job.state) == (None, JobState.SUCCEEDED)

@@ -26,8 +26,9 @@ from service.jobqueue.queue import JobQueue
 from service.pb import lagem_pb2 as pb
 from service.pb.lagem_pb2_grpc import LagemServiceStub
 from service.settings import GatewaySettings
+from tests.ports import free_port
 from tests.service.gateway.fakeworker import FakeWorker
-from tests.service.gateway.test_main import await_answer, free_port
+from tests.service.gateway.test_main import await_answer
 from tests.service.gateway.wire import sphere_bytes
 from tests.service.transport.drivers import GrpcDriver, Refusal
 from tests.service.transport.test_grpc import refused, running

@@ -79,7 +79,6 @@ async def test_pages_of_jobs_are_the_same(both: Both, worker: FakeWorker) -> Non
     worker.open.clear()
     ids = [(await both[0].submit("generate", wait_s=0))["id"] for _ in range(4)]
     await running(worker)
-    await asyncio.sleep(0.05)
     for query in (
         {},
         {"limit": 2},

@@ -14,7 +14,6 @@ from service.errors import EmptySurface
 from service.jobqueue.lease import Canceled, Failed, Outcome, Succeeded
 from service.jobs import Job, Stage
 from service.worker.child import Reporter
-from service.worker.finishing import FinishingDiedError
 
 MODEL = {
     "name": "fake",
@@ -32,10 +31,11 @@ MODEL = {
 class FakeEngine:
     """Plays ``succeed``, ``fail``, ``work``, ``crash``, ``crash_once``, ``freeze``, ``forget``.
 
-    ``work`` ends after ``seconds`` or when it is canceled; ``crash_once`` crashes while the file
-    ``marker`` is absent; ``forget`` reports no outcome at its first attempt. ``finish`` leaves the
-    model free and ends when ``marker`` is there; with ``breaks`` its first attempt cannot end, with
-    ``poison`` none. ``computed`` and ``reused`` are how many shapes it says were.
+    ``work`` ends after ``seconds``, when the file ``marker`` is there or when it is canceled;
+    ``crash_once`` crashes while ``marker`` is absent; ``forget`` reports no outcome at its first
+    attempt. ``finish`` leaves the model free and ends when ``marker`` is there; with ``breaks`` its
+    first attempt cannot end, with ``poison`` none. ``computed`` and ``reused`` are how many shapes
+    it says were.
     """
 
     model: dict[str, Any]
@@ -63,7 +63,7 @@ class FakeEngine:
         if job.params.get("poison"):
             time.sleep(0.3)  # others may have begun
         if job.params.get("poison") or (job.params.get("breaks") and job.attempts == 1):
-            raise FinishingDiedError("the finishing process ended (signal 9)")
+            raise RuntimeError("the finishing process ended (signal 9)")  # as the engine's does
         until = Path(job.params["marker"])
         while not until.exists():
             time.sleep(0.005)
@@ -93,6 +93,8 @@ class FakeEngine:
             reporter.progress(job.id, Stage.DENOISE_L2, 1 - left / seconds)
             if reporter.canceled(job.id):
                 return Canceled()
+            if Path(job.params.get("marker", "/nowhere")).exists():
+                break
             time.sleep(0.005)
         return Succeeded(result={"shapes": []})
 

@@ -23,10 +23,17 @@ from tests.service.worker.workers import (
 
 
 class Outage:
-    """All calls of a queue fail until it is closed."""
+    """All calls of a queue fail until it is closed.
+
+    Attributes:
+        refused: the names of the calls.
+    """
 
     def __init__(self, queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-        async def fail(*args: object) -> None:
+        self.refused: set[object] = set()
+
+        async def fail(*args: object, **options: object) -> None:
+            self.refused.add(args[0])
             raise QueueUnavailable("Redis is away.")
 
         self._patch = monkeypatch.context()
@@ -53,13 +60,18 @@ async def test_stopping_waits_for_what_is_being_finished(
 
 
 async def test_stopping_finishes_what_runs_and_gives_back_what_is_held(
-    queue: JobQueue, worker: Worker
+    queue: JobQueue, worker: Worker, tmp_path: Path
 ) -> None:
-    started, _ = await queue.submit(new_job(play="work", seconds=1.0))
+    marker = tmp_path / "now"
+    started, _ = await queue.submit(new_job(play="work", marker=str(marker)))
     await running(queue, started)
     held, _ = await queue.submit(new_job())
-    await asyncio.sleep(0.1)
-    await worker.stop()
+    await until(lambda: worker.runner._batcher.entries != ())
+    worker.runner.stop()
+    await until(lambda: worker.runner._batcher.entries == ())
+    assert not worker.task.done()
+    marker.touch()
+    await worker.task
     assert (await finished(queue, started)).state is JobState.SUCCEEDED
     waiting = await queue.get(held.id)
     assert waiting is not None
@@ -92,12 +104,14 @@ async def test_a_worker_that_is_loading_stops_at_once(queue: JobQueue) -> None:
 
 
 async def test_a_pause_of_redis_loses_nothing(
-    queue: JobQueue, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    queue: JobQueue, worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, _ = await queue.submit(new_job(play="work", seconds=0.5))
+    marker = tmp_path / "now"
+    job, _ = await queue.submit(new_job(play="work", marker=str(marker)))
     await running(queue, job)
-    with contextlib.closing(Outage(queue, monkeypatch)):
-        await asyncio.sleep(1.0)
-        assert not worker.runner.ready
+    with contextlib.closing(Outage(queue, monkeypatch)) as outage:
+        await until(lambda: not worker.runner.ready)
+        marker.touch()
+        await until(lambda: "finish" in outage.refused)
     assert (await finished(queue, job)).state is JobState.SUCCEEDED
     await until(lambda: worker.runner.ready)
