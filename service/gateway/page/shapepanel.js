@@ -2,7 +2,7 @@
 
 import { addressOf } from "./api.js";
 import { byId, copy, element, save } from "./dom.js";
-import { ancestry, drawTree } from "./lineage.js";
+import { Lineage, ancestry } from "./lineage.js";
 import { curlOf, keptLevel, pythonOf, whyNoRecipe } from "./recipe.js";
 import { count, duration, shapeName } from "./words.js";
 
@@ -19,6 +19,7 @@ export class ShapePanel {
     this.api = api;
     this.onProblem = onProblem;
     this.recipes = {};
+    this.lineage = new Lineage();
     byId("copy").addEventListener("click", () => this.#copy());
     for (const input of document.querySelectorAll("input[name=recipe]"))
       input.addEventListener("change", () => this.#showRecipe());
@@ -45,7 +46,7 @@ export class ShapePanel {
   showFamily(own, family) {
     const line = ancestry(own);
     byId("family").hidden = family.nodes.length < 2;
-    byId("tree").replaceChildren(drawTree(family, own.id));
+    this.lineage.show(own, family);
     const steps = line.map((node) => {
       const name = node.parents.length ? "Variant" : shapeName(node);
       const current = node.id === own.id;
