@@ -9,7 +9,13 @@ const MOST_SHOWN = 5;
 export class Lineage {
   constructor() {
     this.box = byId("tree");
+    this.nodes = new Map();
     this.unfolded = new Set(); // the shapes whose children are all shown
+  }
+
+  /** Whether a shape is of the family that was shown last. */
+  has(id) {
+    return this.nodes.has(id);
   }
 
   /** own: the tree of the shape that is looked at; family: that of its oldest ancestor. */

@@ -27,6 +27,11 @@ export class ShapePanel {
 
   hide() {
     byId("shape").hidden = true;
+    this.#hideFamily();
+  }
+
+  #hideFamily() {
+    byId("family").hidden = true;
     byId("trail").replaceChildren();
   }
 
@@ -35,6 +40,7 @@ export class ShapePanel {
     byId("shape").hidden = false;
     byId("shape-title").textContent = shapeName(shape);
     byId("shape-id").textContent = shape.id;
+    if (!this.lineage.has(shape.id)) this.#hideFamily();
     const kept = keptLevel(shape, parent);
     byId("descent").textContent = descentOf(shape, kept);
     byId("facts").replaceChildren(...factsOf(shape).flatMap(fact));
