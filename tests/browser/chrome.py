@@ -138,8 +138,9 @@ class Page:
 
     async def press(self, key: str) -> None:
         """Press a key, where the focus is."""
-        for kind in ("rawKeyDown", "keyUp"):
-            await self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+        text = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            await self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, **text)
 
     async def type(self, selector: str, text: str) -> None:
         """Replace what is in a field."""

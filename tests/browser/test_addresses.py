@@ -38,10 +38,40 @@ async def test_a_link_to_a_job_follows_it(
     await page.until(SHOWN)
 
 
-async def test_a_link_that_leads_nowhere_says_so(studio: Page, gateway_url: str) -> None:
-    await studio.run("location.hash = '#shp_00000000000000000000000000'")
-    await studio.until("!document.getElementById('notice').hidden")
-    assert await studio.run("document.body.classList.contains('empty')")
+async def test_a_link_that_leads_nowhere_says_so_and_shows_nothing_else(studio: Page) -> None:
+    shape = await generate(studio)
+    for address in ("shp_00000000000000000000000000", "job_00000000000000000000000000"):
+        await studio.run(f"location.hash = {address!r}")
+        await studio.until(says("notice", address))
+        assert await studio.run("document.body.classList.contains('empty')")
+        assert not await studio.run("document.getElementById('shape').checkVisibility()")
+        assert await studio.run("document.title") == "lagem"
+        assert await studio.run(HASH) == address
+        await studio.run("history.back()")
+        await studio.until(f"{HASH} === {shape!r} && {SHOWN}")
+        assert await studio.run("document.getElementById('shape').checkVisibility()")
+
+
+async def test_a_mesh_that_cannot_be_had_leaves_no_other_in_its_place(studio: Page) -> None:
+    await generate(studio, n="2")
+    await studio.until("document.querySelectorAll('#strip canvas.drawn').length === 2")
+    await studio.run("""(() => {
+        const fetch = window.fetch;
+        window.fetch = (url, options) => String(url).includes('/mesh')
+            ? Promise.resolve(new Response('{"detail": "No mesh."}', {status: 500}))
+            : fetch(url, options);
+    })()""")
+    await studio.run("""import('./page/library.js').then(({Library}) => {
+        const {mesh} = Library.prototype;
+        Library.prototype.mesh = function (shape) {
+            this.meshes.clear();
+            return mesh.call(this, shape);
+        };
+    })""")
+    await studio.click("#strip a:nth-child(2)")
+    await studio.until(says("notice", "No mesh."))
+    assert not await has_a_shape(studio)
+    assert await studio.run(f"{text_of('shape-id')} === {HASH}")
 
 
 async def test_an_address_that_is_broken_is_told(

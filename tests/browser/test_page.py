@@ -120,8 +120,8 @@ async def test_variants_stand_beside_their_parent(studio: Page, worker: FakeWork
     third = await studio.run(f"{cards}.at(-1).hash.slice(1)")
     await studio.until(f"{HASH} === {third!r} && {SHOWN}")
     assert await studio.run("document.querySelector('#strip [aria-current]').hash") == f"#{third}"
-    await studio.until("document.querySelectorAll('#tree a').length === 4")
-    assert await studio.run("document.querySelector('#tree [aria-current] title').textContent")
+    await studio.until(f"document.querySelector('#tree [aria-current]').hash === '#{third}'")
+    assert await studio.run("document.querySelectorAll('#tree a').length") == 4
     await studio.click("#trail a:first-child")
     await studio.until(f"{HASH} === {parent!r} && {SHOWN}")
 

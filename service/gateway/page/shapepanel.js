@@ -2,7 +2,7 @@
 
 import { addressOf } from "./api.js";
 import { byId, copy, element, save } from "./dom.js";
-import { ancestry, drawTree } from "./lineage.js";
+import { Lineage, ancestry } from "./lineage.js";
 import { curlOf, keptLevel, pythonOf, whyNoRecipe } from "./recipe.js";
 import { count, duration, shapeName } from "./words.js";
 
@@ -19,6 +19,7 @@ export class ShapePanel {
     this.api = api;
     this.onProblem = onProblem;
     this.recipes = {};
+    this.lineage = new Lineage();
     byId("copy").addEventListener("click", () => this.#copy());
     for (const input of document.querySelectorAll("input[name=recipe]"))
       input.addEventListener("change", () => this.#showRecipe());
@@ -26,6 +27,11 @@ export class ShapePanel {
 
   hide() {
     byId("shape").hidden = true;
+    this.#hideFamily();
+  }
+
+  #hideFamily() {
+    byId("family").hidden = true;
     byId("trail").replaceChildren();
   }
 
@@ -34,6 +40,7 @@ export class ShapePanel {
     byId("shape").hidden = false;
     byId("shape-title").textContent = shapeName(shape);
     byId("shape-id").textContent = shape.id;
+    if (!this.lineage.has(shape.id)) this.#hideFamily();
     const kept = keptLevel(shape, parent);
     byId("descent").textContent = descentOf(shape, kept);
     byId("facts").replaceChildren(...factsOf(shape).flatMap(fact));
@@ -45,7 +52,7 @@ export class ShapePanel {
   showFamily(own, family) {
     const line = ancestry(own);
     byId("family").hidden = family.nodes.length < 2;
-    byId("tree").replaceChildren(drawTree(family, own.id));
+    this.lineage.show(own, family);
     const steps = line.map((node) => {
       const name = node.parents.length ? "Variant" : shapeName(node);
       const current = node.id === own.id;

@@ -108,16 +108,17 @@ class Studio {
     const turn = this.#takeTurn();
     this.#setJob(null);
     this.notice.clear();
+    let id = null;
     try {
-      const id = idOf(location.hash);
+      id = idOf(location.hash);
       if (id.startsWith("job_"))
         await this.follow(await this.api.json(`jobs/${encodeURIComponent(id)}`), turn);
       else if (id) await this.open(id, turn);
       else this.welcome();
     } catch (problem) {
       if (problem.name === "AbortError" || this.turn !== turn) return;
+      if (this.shape?.id !== id) this.welcome(); // what was shown before is not what the address names
       this.notice.show(problem);
-      if (!this.shape) this.welcome();
     }
   }
 
@@ -131,10 +132,15 @@ class Studio {
     this.shape = null;
     document.body.classList.add("empty");
     document.title = "lagem";
-    this.viewer.show(null);
+    this.#showNothing();
     this.#compare(null);
     this.panel.hide();
     this.strip.hide();
+  }
+
+  #showNothing() {
+    this.viewer.show(null);
+    delete byId("view").dataset.shape;
   }
 
   /** Look at a shape, and at its family. */
@@ -153,7 +159,10 @@ class Studio {
 
   async #showMesh(record, anew, signal) {
     if (!this.viewer.works) return;
-    const mesh = await this.library.mesh(record);
+    const mesh = await this.library.mesh(record).catch((problem) => {
+      if (!signal.aborted) this.#showNothing();
+      throw problem;
+    });
     if (signal.aborted) return;
     this.viewer.show(mesh, { anew: anew && !this.previewed });
     this.previewed = false;

@@ -20,7 +20,8 @@ local function meet(id)
   return record.parents, children
 end
 
-local function walk(waiting, upwards)
+local function walk(first, upwards)
+  local waiting = {unpack(first)} -- a copy: `first` is told, as somebody's children
   local i = 1
   while i <= #waiting and #family < most do
     if not seen[waiting[i]] then

@@ -84,3 +84,14 @@ async def test_a_family_has_ancestors_then_descendants_and_names_strangers_only(
     assert records == [middle, old, None, None, young]
     assert set(found[1].children) == {middle.id, young.id, sister.id}
     assert [found[2].children, found[2].children_count] == [(), 0]
+
+
+async def test_grandchildren_are_no_children(queue: JobQueue) -> None:
+    parent = shape()
+    child = shape(parent.id)
+    grandchild = shape(child.id)
+    await publish(queue, parent, child, grandchild)
+    found = await family(queue, parent.id)
+    assert list(found) == [parent.id, child.id, grandchild.id]
+    assert found[parent.id].children == (child.id,)
+    assert found[child.id].children == (grandchild.id,)
