@@ -85,8 +85,11 @@ def load_mesh(
             "Simplify the mesh or send a smaller part of it.",
         ) from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Readers check what is worth its own message; any other contradiction ends here.
-        raise malformed(f"The file is not a valid {format_name} file ({error}).") from error
+        # Readers check what is worth its own message; any other contradiction ends here. What
+        # Python says of it is no word of the file's, and stays with the cause.
+        raise malformed(
+            f"The file is not a valid {format_name} file: its parts contradict each other."
+        ) from error
     _check_finite(raw.vertices)
     if len(raw.faces) == 0 and format_name in _CLOUD_FORMATS:
         return _checked_cloud(raw.vertices, limits)

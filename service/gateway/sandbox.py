@@ -116,7 +116,7 @@ def _memory_refusal(memory_bytes: int) -> dict[str, Any]:
 def _unforeseen(error: Exception) -> dict[str, Any]:
     refusal = _refusal(
         "malformed_mesh",
-        f"The mesh cannot be read ({type(error).__name__}: {str(error)[:200]}).",
+        "The mesh cannot be read: it has something that no reader here foresees.",
         "Export the mesh again, best as glb, and send the complete file.",
     )
     return refusal | {"unforeseen": repr(error)[:500]}

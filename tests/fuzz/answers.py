@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 import httpx
@@ -10,6 +11,14 @@ import httpx
 from service.errors import ERROR_SPECS, ErrorCode
 
 PROBLEM = "application/problem+json"
+
+PYTHON = re.compile(
+    r"object at 0x|has no attribute\b|NoneType|\bNone\b|<class|\bsys\.|<ast\.|Traceback|unhashable"
+    r"|subscriptable|iterable|not supported between|'(?:int|str|list|dict|float|bool)'|unpack"
+    r"|positional argument|codec can't|invalid literal|out of range|could not|operands|dtype"
+    r"|recursion|allow_pickle|max_header_size|\w+(?:Error|Exception)\b|\('?\w*'?\)\.?$"
+)
+"""What only Python says: a word of it is no help to who sent a file."""
 
 
 def check_answer(response: httpx.Response) -> None:
@@ -31,3 +40,10 @@ def check_parts(status: int, headers: Mapping[str, str], text: str) -> None:
     assert problem["title"] == spec.title
     assert 10 < len(problem["detail"]) < 2100
     assert problem["request_id"] == headers["x-request-id"]
+
+
+def check_words(detail: str) -> None:
+    """Nothing in a message comes from Python; what it quotes of the file is left out."""
+    said = re.sub(r"""(["'])(?:\\.|(?!\1).)*?\1(?=[\s.,):;\]]|$)""", "", detail)
+    assert not PYTHON.search(said), detail
+    assert not re.search(r"\('?\w+'?\)\.?$|object at 0x|NoneType", detail), detail

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.errors import ERROR_SPECS, MeshError, ServiceError
+from tests.fuzz.answers import check_words
 from tests.fuzz.conftest import Reader
 from tests.fuzz.gateway import Gateway
 from tests.fuzz.mutations import mutations, spoiled
@@ -21,7 +22,7 @@ EVERYTHING = sorted({**primitive_files(), **real_files()})
 FEW = settings(max_examples=100, derandomize=True, deadline=None, database=None)
 MANY = settings(max_examples=2500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SOME = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-UNFORESEEN = "cannot be read ("
+UNFORESEEN = "no reader here foresees"
 
 
 def check(reader: Reader, name: str, ways: list) -> None:
@@ -32,6 +33,7 @@ def check(reader: Reader, name: str, ways: list) -> None:
         assert isinstance(answer, MeshError), repr(answer)
         assert ERROR_SPECS[answer.code].http < 500
         assert UNFORESEEN not in answer.detail
+        check_words(answer.detail)
         assert "ended the process" not in answer.detail
         assert answer.suggestion
         assert len(answer.detail) < 1100

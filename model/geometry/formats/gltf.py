@@ -1,6 +1,7 @@
 """glTF 2.0 and GLB: the triangles of the default scene in its world frame, in rest pose."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import Float64, Int64
 from model.geometry.errors import MeshError, malformed, too_large
 from model.geometry.formats.gltf_accessors import GltfAccessors
 from model.geometry.formats.gltf_document import GltfDocument, open_glb, open_gltf
+from model.geometry.formats.gltf_values import entry, is_index, listed, numbers, section, whole
 from model.geometry.formats.raw_mesh import RawMesh, check_counts, check_indices
 from model.geometry.limits import MeshLimits
 
@@ -32,18 +34,56 @@ def read_gltf(data: bytes, limits: MeshLimits) -> RawMesh:
     return _flatten(open_gltf(data), limits)
 
 
+@dataclass(frozen=True, slots=True)
+class _Primitive:
+    """One primitive of triangles.
+
+    Attributes:
+        mode: one of the three triangle modes.
+        positions, indices: accessors; without indices each vertex is a corner.
+        draco: the Draco extension, where it holds the geometry.
+    """
+
+    mode: int
+    positions: int
+    indices: int | None
+    draco: dict[str, Any] | None
+
+    def declared(self, accessors: GltfAccessors) -> tuple[int, int]:
+        """How many vertices and triangles it says it has; of packed triangles it does not say."""
+        vertices = accessors.count(self.positions)
+        if self.draco is not None:
+            return vertices, 0
+        corners = vertices if self.indices is None else accessors.count(self.indices)
+        return vertices, corners // 3 if self.mode == _TRIANGLES else max(corners - 2, 0)
+
+    def read(
+        self, accessors: GltfAccessors
+    ) -> tuple[Float64[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]:
+        """Its vertices and triangles."""
+        if self.draco is not None:
+            points, triangles = accessors.read_draco(self.draco)
+            return points.astype(np.float64), triangles.astype(np.int64)
+        points = accessors.positions(self.positions)
+        if self.indices is None:
+            corners = np.arange(len(points))
+        else:
+            corners = accessors.indices(self.indices).astype(np.int64)
+        return points.astype(np.float64), _triangles(corners, self.mode)
+
+
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is found by explicit checks
 def _flatten(document: GltfDocument, limits: MeshLimits) -> RawMesh:
     """All triangles of the scene over one vertex list."""
-    accessors = GltfAccessors(document, limits)
+    accessors = GltfAccessors(document)
     vertices: list[Float64[np.ndarray, "v 3"]] = [np.empty((0, 3))]
     faces: list[Int64[np.ndarray, "f 3"]] = [np.empty((0, 3), dtype=np.int64)]
     vertex_count = face_count = 0
     for primitive, world in _visible_primitives(document.json, limits):
         # The declared size is checked against what is left before anything is decoded.
-        declared = accessors.count(primitive["attributes"]["POSITION"])
-        check_counts(vertex_count + declared, face_count, limits)
-        points, triangles = _primitive(accessors, primitive)
+        declared, triangle_count = primitive.declared(accessors)
+        check_counts(vertex_count + declared, face_count + triangle_count, limits)
+        points, triangles = primitive.read(accessors)
         check_counts(vertex_count + len(points), face_count + len(triangles), limits)
         check_indices(triangles, len(points))
         if np.linalg.det(world[:3, :3]) < 0:
@@ -57,37 +97,24 @@ def _flatten(document: GltfDocument, limits: MeshLimits) -> RawMesh:
 
 def _visible_primitives(
     document: dict[str, Any], limits: MeshLimits
-) -> Iterator[tuple[dict[str, Any], _Transform]]:
+) -> Iterator[tuple[_Primitive, _Transform]]:
     """Each triangle primitive of each mesh instance, with its world transform."""
-    meshes = document.get("meshes", [])
     count = 0
     for mesh_index, world in _instances(document, limits):
-        if not isinstance(mesh_index, int) or not 0 <= mesh_index < len(meshes):
-            raise malformed(f"A glTF node refers to mesh {mesh_index!r:.20}, which is missing.")
-        for primitive in meshes[mesh_index]["primitives"]:
-            if primitive.get("mode", _TRIANGLES) in _TRIANGLE_MODES:
-                count += 1
-                if count > limits.max_scene_nodes:
-                    raise too_large("scene parts", count, limits.max_scene_nodes)
-                yield primitive, world
-
-
-def _primitive(
-    accessors: GltfAccessors, primitive: dict[str, Any]
-) -> tuple[Float64[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]:
-    draco = primitive.get("extensions", {}).get(_DRACO)
-    if draco is not None:
-        points, triangles = accessors.read_draco(draco)
-        return points.astype(np.float64), triangles.astype(np.int64)
-    points = accessors.read(primitive["attributes"]["POSITION"])
-    if points.shape[1] != 3:
-        raise malformed("The positions of a glTF primitive are not three-dimensional.")
-    if "indices" in primitive:
-        corners = accessors.read(primitive["indices"])[:, 0].astype(np.int64)
-    else:
-        corners = np.arange(len(points))
-    triangles = _triangles(corners, primitive.get("mode", _TRIANGLES))
-    return points.astype(np.float64), triangles
+        mesh = entry(document, "meshes", mesh_index)
+        for part in listed(mesh, "primitives", f"Mesh {mesh_index} of the glTF file"):
+            where = f"A primitive of mesh {mesh_index} of the glTF file"
+            mode = whole(part, "mode", where, _TRIANGLES)
+            if mode not in _TRIANGLE_MODES:
+                continue
+            count += 1
+            if count > limits.max_scene_nodes:
+                raise too_large("scene parts", count, limits.max_scene_nodes)
+            positions = whole(section(part, "attributes", where), "POSITION", where)
+            indices = whole(part, "indices", where) if "indices" in part else None
+            extensions = section(part, "extensions", where, {})
+            draco = section(extensions, _DRACO, where) if _DRACO in extensions else None
+            yield _Primitive(mode, positions, indices, draco), world
 
 
 def _triangles(corners: Int64[np.ndarray, " c"], mode: int) -> Int64[np.ndarray, "f 3"]:
@@ -106,58 +133,55 @@ def _triangles(corners: Int64[np.ndarray, " c"], mode: int) -> Int64[np.ndarray,
 
 def _instances(document: dict[str, Any], limits: MeshLimits) -> Iterator[tuple[int, _Transform]]:
     """Mesh index and world transform of each node that shows a mesh."""
-    nodes = document.get("nodes", [])
+    nodes = listed(document, "nodes", "The glTF file", [])
     if len(nodes) > limits.max_scene_nodes:
         raise too_large("scene nodes", len(nodes), limits.max_scene_nodes)
     visited: set[int] = set()
     stack = [(root, np.eye(4)) for root in reversed(_roots(document, nodes))]
     while stack:
         index, parent = stack.pop()
-        if not isinstance(index, int) or not 0 <= index < len(nodes):
-            raise malformed(f"The glTF scene refers to node {index!r:.20}, which is missing.")
+        node, where = entry(document, "nodes", index), f"Node {index} of the glTF file"
         if index in visited:
-            raise malformed(f"Node {index} of the glTF scene has two parents or is its own.")
+            raise malformed(f"{where} has two parents or is its own.")
         visited.add(index)
-        node = nodes[index]
-        world = parent @ _local_transform(node)
+        world = parent @ _local_transform(node, where)
         if not np.isfinite(world).all():
             raise MeshError(
                 "non_finite_mesh",
-                f"The transform of glTF node {index} is not finite.",
+                f"The transform of node {index} of the glTF file is not finite.",
                 "Export the mesh again with finite node transforms.",
             )
         if "mesh" in node:
-            yield node["mesh"], world
-        stack.extend((child, world) for child in reversed(node.get("children", [])))
+            yield whole(node, "mesh", where), world
+        stack.extend((child, world) for child in reversed(listed(node, "children", where, [])))
 
 
-def _roots(document: dict[str, Any], nodes: list[dict[str, Any]]) -> list[int]:
+def _roots(document: dict[str, Any], nodes: list[Any]) -> list[Any]:
     """Root nodes of the default scene; of all nodes where the file has no scene."""
-    scenes = document.get("scenes", [])
-    if scenes:
-        chosen = document.get("scene", 0)
-        if not isinstance(chosen, int) or not 0 <= chosen < len(scenes):
-            raise malformed(f"The glTF file shows scene {chosen!r:.20}, which is missing.")
-        roots: list[int] = scenes[chosen].get("nodes", [])
-        return roots
-    children = {child for node in nodes for child in node.get("children", [])}
+    if listed(document, "scenes", "The glTF file", []):
+        chosen = whole(document, "scene", "The glTF file", 0)
+        scene = entry(document, "scenes", chosen)
+        return listed(scene, "nodes", f"Scene {chosen} of the glTF file", [])
+    children: set[int] = set()
+    for index, node in enumerate(nodes):
+        below = listed(node, "children", f"Node {index} of the glTF file", [])
+        children.update(child for child in below if is_index(child))
     return [index for index in range(len(nodes)) if index not in children]
 
 
-def _local_transform(node: dict[str, Any]) -> _Transform:
+def _local_transform(node: dict[str, Any], where: str) -> _Transform:
     """The node's matrix, or translation * rotation * scale."""
     if "matrix" in node:
-        transform = np.array(node["matrix"], dtype=np.float64).reshape(4, 4).T
-    else:
-        x, y, z, w = (float(value) for value in node.get("rotation", (0, 0, 0, 1)))
-        rotation = np.array(
-            [
-                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-            ]
-        )
-        transform = np.eye(4)
-        transform[:3, :3] = rotation * np.array(node.get("scale", (1, 1, 1)), dtype=np.float64)
-        transform[:3, 3] = node.get("translation", (0, 0, 0))
+        return np.array(numbers(node, "matrix", where, [0.0] * 16)).reshape(4, 4).T
+    x, y, z, w = numbers(node, "rotation", where, [0.0, 0.0, 0.0, 1.0])
+    rotation = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    transform = np.eye(4)
+    transform[:3, :3] = rotation * np.array(numbers(node, "scale", where, [1.0, 1.0, 1.0]))
+    transform[:3, 3] = numbers(node, "translation", where, [0.0, 0.0, 0.0])
     return transform

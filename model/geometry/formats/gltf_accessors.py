@@ -5,12 +5,12 @@ from typing import Any
 import DracoPy
 import numpy as np
 
-from model.geometry.errors import malformed, too_large
+from model.geometry.errors import malformed
 from model.geometry.formats.gltf_document import GltfDocument
-from model.geometry.limits import MeshLimits
+from model.geometry.formats.gltf_values import entry, quoted, section, text, whole
 
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+_VECTOR, _SCALAR = "VEC3", "SCALAR"
 
 _Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,46 +20,49 @@ class GltfAccessors:
 
     Args:
         document: the opened file.
-        limits: the bounds on vertices and faces, which also bound every accessor.
     """
 
-    def __init__(self, document: GltfDocument, limits: MeshLimits) -> None:
+    def __init__(self, document: GltfDocument) -> None:
         self._document = document
-        # Every triangle mode makes at least one face of three indices.
-        self._largest = max(limits.max_vertices, 3 * limits.max_faces + 2)
 
     def count(self, index: int) -> int:
-        """How many elements accessor `index` declares.
+        """How many elements accessor `index` declares."""
+        return whole(self._entry("accessors", index), "count", _accessor(index))
+
+    def positions(self, index: int) -> _Array:
+        """Accessor `index` as (count, 3), normalized integers as floats in [-1, 1].
+
+        Memory goes with its `count`, which the caller has checked.
 
         Raises:
-            MeshError: `mesh_too_large` where no mesh within the limits can have so many.
+            MeshError: `malformed_mesh` where it is no vector or reaches past its buffer.
         """
-        count = self._entry("accessors", index)["count"]
-        if not isinstance(count, int) or count < 0:
-            raise malformed(f"Accessor {index} of the glTF file has no valid count.")
-        if count > self._largest:
-            raise too_large(f"elements in glTF accessor {index}", count, self._largest)
-        return count
-
-    def read(self, index: int) -> _Array:
-        """Accessor `index` as (count, width), normalized integers as floats in [-1, 1].
-
-        Raises:
-            MeshError: `malformed_mesh` where it reaches past its buffer.
-        """
+        array = self._read(index, _VECTOR)
         accessor = self._entry("accessors", index)
-        dtype = np.dtype(_COMPONENTS[accessor["componentType"]])
-        width = _WIDTHS[accessor["type"]]
-        shape = (self.count(index), width)
+        if accessor.get("normalized", False) and array.dtype.kind in "iu":
+            return np.maximum(array / np.iinfo(array.dtype).max, -1.0)
+        return array
+
+    def indices(self, index: int) -> _Array:
+        """Accessor `index` as (count,) vertex indices; else as `positions`."""
+        array = self._read(index, _SCALAR)[:, 0]
+        if array.dtype.kind != "u":
+            raise malformed(f"{_accessor(index)} holds indices, but not as unsigned integers.")
+        return array
+
+    def _read(self, index: int, kind: str) -> _Array:
+        accessor, what = self._entry("accessors", index), _accessor(index)
+        found = text(accessor, "type", what)
+        if found != kind:
+            raise malformed(f"{what} has the type {quoted(found)}, where {kind} is needed.")
+        dtype = _component(accessor, what)
+        shape = (self.count(index), 3 if kind == _VECTOR else 1)
         if "bufferView" in accessor:
-            view, offset = accessor["bufferView"], accessor.get("byteOffset", 0)
-            array = self._strided(f"Accessor {index}", view, offset, dtype, shape)
+            array = self._strided(what, accessor, dtype, shape)
         else:
             array = np.zeros(shape, dtype)
         if "sparse" in accessor:
-            array = self._with_sparse(index, accessor["sparse"], array)
-        if accessor.get("normalized", False) and dtype.kind in "iu":
-            return np.maximum(array / np.iinfo(dtype).max, -1.0)
+            array = self._with_sparse(what, section(accessor, "sparse", what), array)
         return array
 
     def read_draco(self, extension: dict[str, Any]) -> tuple[_Array, _Array]:
@@ -68,64 +71,79 @@ class GltfAccessors:
         Raises:
             MeshError: `malformed_mesh` where the compressed data are damaged.
         """
+        view = self._view(whole(extension, "bufferView", "A Draco mesh of the glTF file"))
         try:
-            decoded = DracoPy.decode(self._view(extension["bufferView"]))
-        except (DracoPy.FileTypeException, ValueError, TypeError) as error:
-            raise malformed(f"The Draco data of the glTF file are damaged: {error}.") from None
-        return np.asarray(decoded.points), np.asarray(decoded.faces).reshape(-1, 3)
+            decoded = DracoPy.decode(view)
+        except (DracoPy.FileTypeException, ValueError, TypeError):
+            raise malformed("The Draco data of the glTF file are damaged.") from None
+        points, faces = np.asarray(decoded.points), np.asarray(getattr(decoded, "faces", ()))
+        if points.ndim != 2 or points.shape[1] != 3 or faces.size == 0:
+            raise malformed("The Draco data of the glTF file are not a mesh of triangles.")
+        return points, faces.reshape(-1, 3)
 
     def _entry(self, kind: str, index: int) -> dict[str, Any]:
-        entries = self._document.json.get(kind, [])
-        if not isinstance(index, int) or not 0 <= index < len(entries):
-            raise malformed(f"The glTF file refers to {kind}[{index!r:.20}], which is missing.")
-        entry: dict[str, Any] = entries[index]
-        return entry
+        return entry(self._document.json, kind, index)
 
     def _view(self, index: int) -> bytes:
-        view = self._entry("bufferViews", index)
-        buffer = self._buffer(view)
-        start, length = view.get("byteOffset", 0), view["byteLength"]
-        if start < 0 or length < 0 or start + length > len(buffer):
+        view, where = self._entry("bufferViews", index), f"Buffer view {index} of the glTF file"
+        number = whole(view, "buffer", where)
+        self._entry("buffers", number)
+        content = self._document.buffers[number]
+        start, length = whole(view, "byteOffset", where, 0), whole(view, "byteLength", where)
+        if start + length > len(content):
             raise malformed(
-                f"Buffer view {index} of the glTF file ends at byte {start + length:,}, "
-                f"but its buffer has {len(buffer):,}."
+                f"{where} ends at byte {start + length:,}, but its buffer has {len(content):,}."
             )
-        return buffer[start : start + length]
-
-    def _buffer(self, view: dict[str, Any]) -> bytes:
-        self._entry("buffers", view["buffer"])
-        content: bytes = self._document.buffers[view["buffer"]]
-        return content
+        return content[start : start + length]
 
     def _strided(
-        self, what: str, view_index: int, offset: int, dtype: np.dtype[Any], shape: tuple[int, int]
+        self, what: str, source: dict[str, Any], dtype: np.dtype[Any], shape: tuple[int, int]
     ) -> _Array:
-        view = self._view(view_index)
+        """The elements at `source`, which names a buffer view and an offset in it."""
+        number, offset = whole(source, "bufferView", what), whole(source, "byteOffset", what, 0)
+        view = self._view(number)
         count, width = shape
         element = width * dtype.itemsize
-        stride = self._entry("bufferViews", view_index).get("byteStride", element)
-        end = offset + (count - 1) * stride + element if count else 0
-        if offset < 0 or stride < element or end > len(view):
+        where = f"Buffer view {number} of the glTF file"
+        stride = whole(self._entry("bufferViews", number), "byteStride", where, element)
+        if stride < element:
             raise malformed(
-                f"{what} of the glTF file needs {end:,} bytes of buffer view {view_index}, "
-                f"which has {len(view):,}."
+                f"{where} has a byteStride of {stride}; {element} bytes are an element."
             )
+        end = offset + (count - 1) * stride + element if count else 0
+        if end > len(view):
+            raise malformed(
+                f"{what} needs {end:,} bytes of buffer view {number}, which has {len(view):,}."
+            )
+        if count == 0:
+            return np.zeros(shape, dtype)
         return np.ndarray(shape, dtype, view, offset, (stride, dtype.itemsize))
 
-    def _with_sparse(self, index: int, sparse: dict[str, Any], array: _Array) -> _Array:
-        count, width = int(sparse["count"]), array.shape[1]
-        if not 0 <= count <= len(array):
-            raise malformed(f"Accessor {index} of the glTF file has more sparse values than rows.")
-        where, values = sparse["indices"], sparse["values"]
-        what = f"The sparse part of accessor {index}"
-        index_type = np.dtype(_COMPONENTS[where["componentType"]])
-        rows = self._strided(
-            what, where["bufferView"], where.get("byteOffset", 0), index_type, (count, 1)
-        )
+    def _with_sparse(self, what: str, sparse: dict[str, Any], array: _Array) -> _Array:
+        part = f"The sparse part of {what[0].lower()}{what[1:]}"
+        count, width = whole(sparse, "count", part), array.shape[1]
+        if count > len(array):
+            raise malformed(f"{part} has {count:,} values for {len(array):,} rows.")
+        where, values = section(sparse, "indices", part), section(sparse, "values", part)
+        index_type = _component(where, part)
+        if index_type.kind != "u":
+            raise malformed(f"{part} has indices that are not unsigned integers.")
+        rows = self._strided(part, where, index_type, (count, 1))
         if count and int(rows.max()) >= len(array):
-            raise malformed(f"{what} of the glTF file refers to a row that is missing.")
+            raise malformed(f"{part} refers to a row that is missing.")
         replaced = array.copy()
-        replaced[rows[:, 0]] = self._strided(
-            what, values["bufferView"], values.get("byteOffset", 0), array.dtype, (count, width)
-        )
+        replaced[rows[:, 0]] = self._strided(part, values, array.dtype, (count, width))
         return replaced
+
+
+def _accessor(index: int) -> str:
+    """Accessor `index` as errors name it."""
+    return f"Accessor {index} of the glTF file"
+
+
+def _component(holder: dict[str, Any], where: str) -> np.dtype[Any]:
+    number = whole(holder, "componentType", where)
+    if number not in _COMPONENTS:
+        known = ", ".join(map(str, _COMPONENTS))
+        raise malformed(f"{where} has the componentType {number}, which is none of {known}.")
+    return np.dtype(_COMPONENTS[number])

@@ -1,7 +1,6 @@
 """glTF 2.0 containers: the JSON document and its buffers, from GLB or self-contained glTF."""
 
 import base64
-import binascii
 import json
 import struct
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from model.geometry.errors import MeshError, malformed
+from model.geometry.formats.gltf_values import entry, listed, quoted, section, text, whole
+from model.geometry.formats.text_encoding import without_mark
 
 GLB_HEADER = struct.Struct("<4sII")  # magic, version, length of the whole file
 _CHUNK_HEADER = struct.Struct("<II")  # length, type
@@ -78,8 +79,8 @@ def open_gltf(data: bytes) -> GltfDocument:
     return _document(data, None)
 
 
-def _document(text: bytes, binary_chunk: bytes | None) -> GltfDocument:
-    values = text.count(b",") + text.count(b"[") + text.count(b"{")
+def _document(source: bytes, binary_chunk: bytes | None) -> GltfDocument:
+    values = source.count(b",") + source.count(b"[") + source.count(b"{")
     if values > _MAX_JSON_VALUES:
         raise MeshError(
             "mesh_too_large",
@@ -87,62 +88,71 @@ def _document(text: bytes, binary_chunk: bytes | None) -> GltfDocument:
             f"at most {_MAX_JSON_VALUES:,} are accepted.",
             "Keep geometry in binary buffers and leave out animations.",
         )
-    try:
-        document = json.loads(text.removeprefix(b"\xef\xbb\xbf"))
-    except (ValueError, RecursionError) as error:
-        raise malformed(f"The glTF document is not valid JSON: {error}.") from None
+    document = _parsed(without_mark(source))
     if not isinstance(document, dict):
         raise malformed("The glTF document is not a JSON object.")
-    version = str(document.get("asset", {}).get("version", "2.0"))
-    if not version.startswith("2."):
-        raise _wrong_version(version)
-    for extension in document.get("extensionsRequired", []):
+    asset = section(document, "asset", "The glTF file", {})
+    version = asset.get("version", "2.0")
+    if not str(version).startswith("2."):
+        raise _wrong_version(quoted(version).strip('"'))
+    for extension in listed(document, "extensionsRequired", "The glTF file", []):
         if not str(extension).startswith(_ACCEPTED_EXTENSIONS):
             raise MeshError(
                 "unsupported_mesh_format",
-                f"The glTF file requires the extension {extension}, which is not supported.",
+                f"The glTF file requires the extension {quoted(extension)}, which is not "
+                "supported.",
                 "Export it without this extension (Draco and quantized meshes are fine).",
             )
-    buffers = tuple(
-        _buffer(i, entry, binary_chunk) for i, entry in enumerate(document.get("buffers", []))
-    )
+    count = len(listed(document, "buffers", "The glTF file", []))
+    buffers = tuple(_buffer(i, entry(document, "buffers", i), binary_chunk) for i in range(count))
     return GltfDocument(document, buffers)
 
 
-def _buffer(index: int, entry: dict[str, Any], binary_chunk: bytes | None) -> bytes:
-    uri = entry.get("uri")
-    if uri is not None:
-        content = _data_uri(index, uri)
+def _parsed(source: bytes) -> Any:
+    """What a JSON document says."""
+    try:
+        return json.loads(source.decode())
+    except UnicodeDecodeError as error:
+        cause = f"its byte {error.start:,} is not UTF-8"
+    except json.JSONDecodeError as error:
+        cause = f"{error.msg.lower()}, line {error.lineno:,}, column {error.colno:,}"
+    except RecursionError:
+        cause = "it is nested too deeply"
+    except ValueError:
+        cause = "it holds a number of too many digits"
+    raise malformed(f"The glTF document is not valid JSON: {cause}.")
+
+
+def _buffer(index: int, buffer: dict[str, Any], binary_chunk: bytes | None) -> bytes:
+    where = f"Buffer {index} of the glTF file"
+    if "uri" in buffer:
+        content = _data_uri(where, text(buffer, "uri", where))
     elif index == 0 and binary_chunk is not None:
         content = binary_chunk
     else:
-        raise malformed(f"Buffer {index} of the glTF file has no content.")
-    declared = entry["byteLength"]
+        raise malformed(f"{where} has no content.")
+    declared = whole(buffer, "byteLength", where)
     if declared > len(content):
-        raise malformed(
-            f"Buffer {index} of the glTF file declares {declared:,} bytes, "
-            f"but {len(content):,} are there."
-        )
+        raise malformed(f"{where} declares {declared:,} bytes, but {len(content):,} are there.")
     return content
 
 
-def _data_uri(index: int, uri: str) -> bytes:
+def _data_uri(where: str, uri: str) -> bytes:
     head, comma, payload = uri.partition(",")
     if not head.startswith("data:"):
         raise MeshError(
             "malformed_mesh",
-            f"Buffer {index} of the glTF file is in another file ({uri[:80]!r}), "
-            "and references are never followed.",
+            f"{where} is in another file ({uri[:80]!r}), and references are never followed.",
             "Export one self-contained file: GLB, or glTF with embedded buffers.",
         )
     if not comma:
-        raise malformed(f"Buffer {index} of the glTF file has a data URI without data.")
+        raise malformed(f"{where} has a data URI without data.")
     if not head.endswith(";base64"):
         return unquote_to_bytes(payload)
     try:
         return base64.b64decode(payload, validate=True)
-    except binascii.Error as error:
-        raise malformed(f"Buffer {index} of the glTF file is not valid base64: {error}.") from None
+    except ValueError:  # of base64, or of characters beyond ASCII
+        raise malformed(f"{where} has a data URI that is not valid base64.") from None
 
 
 def _wrong_version(version: str) -> MeshError:

@@ -42,10 +42,17 @@ def read_npy(data: bytes, limits: MeshLimits) -> RawMesh:
 
 
 def _read_header(stream: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    major, minor = stream.getvalue()[len(NPY_MAGIC) :][:2].ljust(2, b"\0")
+    if (major, minor) not in ((1, 0), (2, 0), (3, 0)):
+        raise malformed(f"The npy file has version {major}.{minor}; 1.0 to 3.0 are read.")
     try:
-        version = npy_format.read_magic(stream)
-        if version == (1, 0):
+        npy_format.read_magic(stream)
+        if major == 1:
             return npy_format.read_array_header_1_0(stream)
         return npy_format.read_array_header_2_0(stream)
-    except (ValueError, SyntaxError, TokenError) as error:
-        raise malformed(f"The header of the npy file cannot be read: {error}.") from None
+    except (ValueError, SyntaxError, TokenError, TypeError, LookupError, RecursionError):
+        begin = len(NPY_MAGIC) + (4 if major == 1 else 6)
+        text = stream.getvalue()[begin : begin + 80].partition(b"\n")[0].decode("latin-1")
+        raise malformed(
+            f"The header of the npy file is cut off or describes no array: {text!r}."
+        ) from None

@@ -33,7 +33,7 @@ def read_off(data: bytes, limits: MeshLimits) -> RawMesh:
     if not lines:
         raise malformed("The OFF file ends after its header.")
     counts = lines[0].split(maxsplit=2)[:2]
-    if len(counts) < 2 or not all(count.isdigit() for count in counts):
+    if len(counts) < 2 or not all(count.isdigit() and len(count) < 20 for count in counts):
         raise malformed("The OFF file does not declare how many vertices and faces it has.")
     vertex_count, face_count = (int(count) for count in counts)
     if len(lines) - 1 < vertex_count + face_count:

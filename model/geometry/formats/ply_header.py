@@ -76,10 +76,12 @@ def read_ply_header(data: bytes) -> PlyHeader:
             case ["format", name, _] if name in _BYTE_ORDERS:
                 byte_order = _BYTE_ORDERS[name]
                 formats += 1
-            case ["element", name, count] if count.isdecimal():
+            case ["element", name, count] if count.isdecimal() and len(count) < 20:
                 elements.append(PlyElement(name, int(count), ()))
             case ["property", *words] if elements and (column := _property(words)) is not None:
                 last = elements[-1]
+                if any(column.name == other.name for other in last.properties):
+                    raise malformed(f"The PLY header has two properties {column.name!r:.80}.")
                 elements[-1] = PlyElement(last.name, last.count, (*last.properties, column))
             case _:
                 raise malformed(f"The PLY header has a line that is not understood: {line!r:.80}.")

@@ -143,7 +143,12 @@ class PlyTables:
                 if length_type is not None:
                     if offset + length_type.size > available:
                         raise self._too_short(element, offset + length_type.size)
-                    length = int(length_type.unpack_from(self._data, offset)[0])
+                    (found,) = length_type.unpack_from(self._data, offset)
+                    if not found == found // 1:  # of a list in text, or with lengths as floats
+                        raise malformed(
+                            f"A list of the PLY {element.name} rows has the length {found:g}."
+                        )
+                    length = int(found)
                     offset += length_type.size
                 if length < 0:
                     raise malformed(f"A list of the PLY {element.name} rows has negative length.")

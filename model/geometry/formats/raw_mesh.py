@@ -28,10 +28,10 @@ def check_counts(vertices: int, faces: int, limits: MeshLimits) -> None:
     Raises:
         MeshError: `mesh_too_large`.
     """
-    if vertices > limits.max_vertices:
-        raise too_large("vertices", vertices, limits.max_vertices)
     if faces > limits.max_faces:
         raise too_large("faces", faces, limits.max_faces)
+    if vertices > limits.max_vertices:
+        raise too_large("vertices", vertices, limits.max_vertices)
 
 
 def fan_size(sizes: Int64[np.ndarray, " p"]) -> int:
