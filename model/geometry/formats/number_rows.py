@@ -19,6 +19,8 @@ def parse_numbers(text: bytes, what: str) -> Float64[np.ndarray, " n"]:
     Raises:
         MeshError: `malformed_mesh` where something else stands among them.
     """
+    if text.isspace():
+        return np.empty(0)  # in which numpy finds one number
     try:
         return np.fromstring(text, dtype=np.float64, sep=" ")
     except ValueError:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from model.geometry.errors import malformed
+from model.geometry.errors import MeshError, malformed
 from model.geometry.formats.number_rows import parse_numbers, whole_numbers
 from model.geometry.formats.ply_header import PlyElement, PlyProperty, read_ply_header
 from model.geometry.formats.ply_tables import Column, PlyTables
@@ -33,6 +33,12 @@ def read_ply(data: bytes, limits: MeshLimits) -> RawMesh:
     vertices = np.empty((0, 3))
     faces = np.empty((0, 3), dtype=np.int64)
     for element in elements:
+        if element.name == "tristrips" and element.count > 0:
+            raise MeshError(
+                "malformed_mesh",
+                "The PLY file has its surface as triangle strips, which are not read.",
+                "Export it with a list of faces.",
+            )
         if element.name == "vertex":
             check_counts(element.count, 0, limits)
             vertices = _vertices(tables.read(element))
@@ -41,6 +47,8 @@ def read_ply(data: bytes, limits: MeshLimits) -> RawMesh:
             faces = _faces(tables.read(element), limits)
         else:
             tables.read(element)
+    if header.byte_order is None and tables.left:
+        raise malformed(f"The PLY file has {tables.left:,} numbers more than its header declares.")
     return RawMesh(vertices, faces)
 
 

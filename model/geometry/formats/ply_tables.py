@@ -59,6 +59,11 @@ class PlyTables:
         lengths = self._first_lengths(element)
         return self._read_regular(element, lengths) or self._read_ragged(element)
 
+    @property
+    def left(self) -> int:
+        """How many units no table has taken."""
+        return len(self._data) // self._unit_bytes
+
     def _too_short(self, element: PlyElement, size: int) -> MeshError:
         return malformed(
             f"The PLY header declares {element.count:,} {element.name} rows, which take at "

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from service.contract import Model
-from service.gateway.submission import _batch_key
+from service.gateway.jobparams import batch_key
 from service.jobs import Operation
 from tests.service.gateway.fakeworker import MODEL, FakeWorker
 
@@ -26,7 +26,7 @@ def key(
     *, weights: str = "ab" * 32, operation: Operation = Operation.RESAMPLE, **changes: Any
 ) -> str:
     model = Model.model_validate(MODEL | {"weights_sha256": weights})
-    return _batch_key(operation, PARAMS | changes, model)
+    return batch_key(operation, PARAMS | changes, model)
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ def draco_bomb(side: int) -> bytes:
 
 
 async def test_a_mesh_that_unpacks_to_too_many_faces(ingest: MeshIngest, tmp_path: Path) -> None:
-    with pytest.raises(MeshTooLarge, match="at most 300,000 are accepted"):
+    with pytest.raises(MeshTooLarge, match="faces; at most 100,000 are accepted"):
         await read(ingest, tmp_path / "upload", draco_bomb(400))
 
 

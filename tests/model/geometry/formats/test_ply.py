@@ -139,3 +139,21 @@ def test_mixed_polygons_are_read_in_linear_time():
     )
     assert len(raw.faces) == 150_000
     assert time.process_time() - started < 2
+
+
+def test_a_byte_order_mark_is_skipped():
+    for data in (shapes.ply_bytes(_TORUS), shapes.ascii_ply_bytes(_TORUS)):
+        assert np.array_equal(read_ply(b"\xef\xbb\xbf" + data, DEFAULT_LIMITS).faces, _TORUS.faces)
+
+
+def test_text_with_more_numbers_than_declared_is_refused():
+    data = _header("ascii", 3, _LISTS.format(1)) + b"0 0 0 9\n1 0 0 9\n0 1 0 9\n3 0 1 2\n"
+    assert _error(data).code == "malformed_mesh"
+    data = _header("ascii", 3, _LISTS.format(1)) + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n3 2 1 0\n"
+    assert "4 numbers more" in _error(data).detail
+
+
+def test_triangle_strips_are_no_cloud():
+    strips = "element tristrips 1\nproperty list int int vertex_indices\n"
+    data = _header("ascii", 3, strips) + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
+    assert "triangle strips" in _error(data).detail
