@@ -43,6 +43,7 @@ async def test_a_link_that_leads_nowhere_says_so_and_shows_nothing_else(studio: 
     for address in ("shp_00000000000000000000000000", "job_00000000000000000000000000"):
         await studio.run(f"location.hash = {address!r}")
         await studio.until(says("notice", address))
+        assert not await studio.run(says("notice", "expires_at"))
         assert await studio.run("document.body.classList.contains('empty')")
         assert not await studio.run("document.getElementById('shape').checkVisibility()")
         assert await studio.run("document.title") == "lagem"
