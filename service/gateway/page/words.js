@@ -21,10 +21,11 @@ export function stageWords(job) {
   return STAGES[job.stage] ?? "Starting";
 }
 
-/** The time a job still needs, or nothing where nobody knows. */
-export function timeLeft({ eta_s: seconds }) {
-  if (seconds === null || seconds === undefined) return "";
-  if (seconds < 1) return "under a second left";
+/** The time a job still needs, so long after it was told; nothing where nobody knows. */
+export function timeLeft({ eta_s: told, state }, since_s = 0) {
+  if (told === null || told === undefined) return "";
+  const seconds = told - since_s;
+  if (seconds < 1) return state === "queued" ? "soon" : "a moment left";
   return seconds < 90 ? `about ${Math.round(seconds)} s left` : `about ${Math.round(seconds / 60)} min left`;
 }
 
