@@ -310,10 +310,16 @@ async def test_a_page_without_a_worker_waits_for_one(
 async def test_nothing_is_cut_off(studio: Page, width: int) -> None:
     await studio.look(width, 740)
     await generate(studio, n="2")
+    long = "document.querySelector('#categories label:last-child span')"
+    await studio.run(f"{long}.textContent = 'W'.repeat(64)")
+    await studio.run("document.getElementById('shape-title').textContent = 'W'.repeat(64)")
     assert await studio.run("document.documentElement.scrollWidth") == width
-    left_out = """[...document.querySelectorAll('main button, main input, main select, main pre')]
+    left_out = """[...document.querySelectorAll(
+        'main button, main input, main select, main pre, .chips label, #shape-title')]
         .filter(found => found.checkVisibility())
-        .filter(found => found.getBoundingClientRect().right > innerWidth + 1)
+        .filter(found => found.getBoundingClientRect().right > innerWidth + 1
+            || found.matches('.chips label, #shape-title')
+                && found.scrollWidth > found.parentElement.clientWidth + 1)
         .map(found => found.outerHTML)"""
     assert await studio.run(left_out) == []
 
