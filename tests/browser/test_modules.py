@@ -192,7 +192,7 @@ async def test_what_no_request_makes_again_has_a_sentence_instead(
 @pytest.mark.parametrize(
     ("event", "told", "asked"),
     [
-        ('event: error\ndata: {"state": "canceled", "error": null}', "canceled", 2),
+        ('event: error\ndata: {"error": {"detail": "The job was canceled."}}', "canceled", 2),
         ('event: error\ndata: {"error": {"detail": "No memory."}}', "No memory.", 2),
         ('event: done\ndata: {"error": null}', "not there yet", 3),
     ],
