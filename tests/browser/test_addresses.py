@@ -38,11 +38,23 @@ async def test_a_link_to_a_job_follows_it(
     await page.until(SHOWN)
 
 
+async def test_a_job_that_was_canceled_elsewhere_says_so(
+    studio: Page, client: httpx.AsyncClient, worker: FakeWorker
+) -> None:
+    worker.open.clear()
+    job = (await client.post("/generate", headers={"Prefer": "respond-async"})).json()["id"]
+    await client.delete(f"/jobs/{job}")
+    await studio.run(f"location.hash = {job!r}")
+    await studio.until(says("notice", "The job was canceled."))
+    assert await studio.run("document.body.classList.contains('empty')")
+
+
 async def test_a_link_that_leads_nowhere_says_so_and_shows_nothing_else(studio: Page) -> None:
     shape = await generate(studio)
     for address in ("shp_00000000000000000000000000", "job_00000000000000000000000000"):
         await studio.run(f"location.hash = {address!r}")
         await studio.until(says("notice", address))
+        assert not await studio.run(says("notice", "expires_at"))
         assert await studio.run("document.body.classList.contains('empty')")
         assert not await studio.run("document.getElementById('shape').checkVisibility()")
         assert await studio.run("document.title") == "lagem"

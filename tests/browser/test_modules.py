@@ -192,7 +192,7 @@ async def test_what_no_request_makes_again_has_a_sentence_instead(
 @pytest.mark.parametrize(
     ("event", "told", "asked"),
     [
-        ('event: error\ndata: {"state": "canceled", "error": null}', "canceled", 2),
+        ('event: error\ndata: {"error": {"detail": "The job was canceled."}}', "canceled", 2),
         ('event: error\ndata: {"error": {"detail": "No memory."}}', "No memory.", 2),
         ('event: done\ndata: {"error": null}', "not there yet", 3),
     ],
@@ -245,3 +245,30 @@ async def test_broken_streams_go_on_where_they_were(modules: Page) -> None:
         {"kind": "status", "data": {"state": "running"}},
         {"kind": "done", "data": {"seed": "18446744073709551615"}},
     ]
+
+
+async def test_time_left_is_counted_down_between_what_is_told(modules: Page) -> None:
+    said = await modules.run("""
+        import('./page/progress.js').then(({Progress}) => {
+            let [now, tick] = [0, null];
+            performance.now = () => now;
+            window.setInterval = (act) => ((tick = act), 1);
+            window.clearInterval = () => (tick = null);
+            const text = document.getElementById('progress-time');
+            const progress = new Progress();
+            const show = (state, eta_s) =>
+                progress.show({state, eta_s, operation: 'generate', input: {}, progress: 0});
+            const after = (seconds) => ((now += seconds * 1000), tick(), text.textContent);
+            show('queued', 26);
+            const said = [after(0), after(5), after(30)];
+            show('queued', 0.4);
+            said.push(after(0));
+            show('running', 200);
+            said.push(after(0), after(150), after(60));
+            show('running', null);
+            said.push(after(9));
+            progress.hide();
+            return [...said, tick];
+        })""")
+    queued = ["about 26 s left", "about 21 s left", "soon", "soon"]
+    assert said == [*queued, "about 3 min left", "about 50 s left", "a moment left", "", None]

@@ -16,19 +16,21 @@ const NAMES = {
   denoise_l1: "Minor details",
   decode: "Surface",
 };
+const TICK_MS = 1000;
 const WITHIN = { mesh: "decode", export: "decode" };
 
 export class Progress {
   constructor() {
     this.box = byId("progress");
     this.said = "";
+    this.ticking = null;
   }
 
   show(job) {
     this.box.hidden = false;
     const words = stageWords(job);
     byId("progress-words").textContent = words;
-    byId("progress-time").textContent = timeLeft(job);
+    this.#countDown(job);
     byId("progress-bar").value = job.progress;
     byId("cancel").disabled = job.cancel_requested;
     this.#steps(job);
@@ -37,6 +39,7 @@ export class Progress {
 
   /** The upload, before there is a job. */
   sending(words) {
+    clearInterval(this.ticking);
     this.box.hidden = false;
     byId("progress-words").textContent = words;
     byId("progress-time").textContent = "";
@@ -47,7 +50,19 @@ export class Progress {
   }
 
   hide() {
+    clearInterval(this.ticking);
     this.box.hidden = true;
+  }
+
+  /** From what was told last to what is told next. */
+  #countDown(job) {
+    clearInterval(this.ticking);
+    const told = performance.now();
+    const show = () => {
+      byId("progress-time").textContent = timeLeft(job, (performance.now() - told) / 1000);
+    };
+    this.ticking = setInterval(show, TICK_MS);
+    show();
   }
 
   /** For those who listen. */

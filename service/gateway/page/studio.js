@@ -57,6 +57,7 @@ class Studio {
     this.upload = null; // {name, mesh, shape}: the last file, its mesh here, the id made of it
     this.turn = null; // aborts what is left behind when the address changes
     this.job = null; // the id of the job that is followed
+    this.canceled = null; // the id of the job that was canceled here
   }
 
   async start() {
@@ -304,7 +305,7 @@ class Studio {
     this.strip.hide();
     if (back) this.open(back.id, turn).catch((problem) => turn.signal.aborted || this.notice.show(problem));
     else this.welcome();
-    if (job.state === "canceled") this.progress.say("Canceled.");
+    if (job.state === "canceled" && job.id === this.canceled) this.progress.say("Canceled.");
     else this.notice.show({ ...job.error, request_id: null }, form);
   }
 
@@ -312,6 +313,7 @@ class Studio {
     const id = this.job;
     if (!id) return;
     byId("cancel").disabled = true;
+    this.canceled = id;
     try {
       await this.api.json(`jobs/${id}`, { method: "DELETE" });
     } catch (problem) {
