@@ -95,7 +95,8 @@ def test_one_port_for_both_is_refused(tmp_path: Path) -> None:
     assert "port and grpc_port are both 8001" in result.output
 
 
-def test_a_data_folder_in_use_is_told(tmp_path: Path) -> None:
+def test_a_data_folder_in_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.jobqueue.embedded._LOCK_TIMEOUT_S", 0.1)
     with EmbeddedServer(tmp_path):
         result = serve("--port", "0", "--grpc-port", "0", "--data-dir", str(tmp_path))
     assert result.exit_code == 1
